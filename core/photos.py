@@ -1,0 +1,74 @@
+"""Photos in: any picture becomes (H, W, 3) uint8 RGB, upright, or one clear sentence says why not."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from core.errors import PhotoError
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before they are decoded; their owner scales them down first."""
+
+Photo = NDArray[np.uint8]
+_ORIENTATION_TAG = 0x0112
+
+
+def read_photo(source: Path | bytes | BinaryIO, name: str | None = None) -> Photo:
+    """Read a photo upright (EXIF orientation applied). Returns (H, W, 3) uint8 RGB.
+
+    16-bit pictures are scaled to 8 bits by their type's range, palettes and CMYK converted, transparency laid on white.
+    Raises PhotoError for what is missing, empty, truncated, not a picture or over MAX_PIXELS.
+    """
+    name = name or (source.name if isinstance(source, Path) else "the photo")
+    try:
+        if isinstance(source, Path):
+            content = source.read_bytes()
+        else:
+            content = source if isinstance(source, bytes) else source.read()
+    except OSError as error:
+        raise PhotoError(f"{name} cannot be read ({error.strerror or error}); check the path") from error
+    if not content:
+        raise PhotoError(f"{name} is empty (0 bytes); export or copy it again")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own size warning: the limit here is ours
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise PhotoError(
+                        f"{name} has {width * height / 1e6:.0f} megapixels, "
+                        f"the limit is {MAX_PIXELS / 1e6:.0f}; scale it down"
+                    )
+                image.load()
+                return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        except UnidentifiedImageError as error:
+            raise PhotoError(f"{name} is not a picture this tool can read; save it as JPEG or PNG") from error
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise PhotoError(f"{name} is damaged ({error}); export or copy it again") from error
+
+
+def photo_size_hw(path: Path) -> tuple[int, int]:
+    """(height, width) after EXIF orientation, from the header alone. Raises PhotoError."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION_TAG, 1) >= 5
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError(f"{path.name} is not a picture this tool can read ({error})") from error
+    return (width, height) if turned else (height, width)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):  # 16-bit, 32-bit and float greys
+        grey = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I") else max(1.0, float(np.nanmax(grey, initial=1.0)))
+        return Image.fromarray(np.clip(np.nan_to_num(grey) / top * 255, 0, 255).round().astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,1 @@
+"""The Streamlit application: its entry, shared widgets and session state."""

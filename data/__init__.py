@@ -1,0 +1,1 @@
+"""Data at rest: COCO in and out, preparation, splits, duplicates, the demo generator and the store."""

@@ -1,0 +1,1 @@
+"""Work that runs: configuration, runs and their processes, evaluation, figures and the command line."""
