@@ -1,0 +1,147 @@
+"""What the store hands out: frozen records, never rows of a table."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.masks import Rle
+
+SPLITS = ("train", "val", "test")
+REVIEW_STATES = ("to review", "fixed", "accepted", "rejected", "skipped")
+RUN_STATES = ("queued", "running", "finished", "failed", "stopped")
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """A photo by content. hash: sha256 of the bytes. path: below the workspace."""
+
+    hash: str
+    path: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class NewSample:
+    """A sample about to enter, with its first label."""
+
+    image_hash: str
+    class_name: str
+    file_name: str
+    source_split: str
+    box_only: bool
+    rle: Rle
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with one class's label. `revision` is the number of its current label revision."""
+
+    id: int
+    image_hash: str
+    class_name: str
+    file_name: str
+    image_path: str
+    size_hw: tuple[int, int]
+    source_split: str
+    split: str
+    group: str
+    box_only: bool
+    revision: int
+    review_state: str
+
+
+@dataclass(frozen=True)
+class LabelRevision:
+    """Who changed which mask, when, from what. `parent` is the number of the revision it was based on."""
+
+    id: int
+    sample_id: int
+    number: int
+    parent: int | None
+    rle: Rle
+    area_px: int
+    author: str
+    tool: str
+    comment: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Labels frozen under a name; `digest` is equal for equal labels."""
+
+    name: str
+    digest: str
+    samples: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    id: str
+    name: str
+    status: str
+    checkpoint: str
+    label_set: str
+    config: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    pid: int | None = None
+    pid_started: float | None = None
+    best_epoch: int | None = None
+    best_val_miou: float | None = None
+    seconds: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run's prediction of one sample against one label revision, in pixels and as ratios."""
+
+    run_id: str
+    sample_id: int
+    split: str
+    revision: int
+    threshold: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    iou: float
+    dice: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Review:
+    sample_id: int
+    state: str
+    reviewer: str
+    comment: str
+    revision: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something an import repaired or refused, with its reason in one sentence."""
+
+    class_name: str
+    split: str
+    file_name: str
+    item: str
+    action: str  # "repaired" or "refused"
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import found: one row a class and split, and every item it repaired or refused."""
+
+    raw_dir: str
+    created_at: datetime
+    rows: list[dict[str, Any]]
+    problems: list[Problem] = field(default_factory=list)
