@@ -1,7 +1,7 @@
 """Demo photos: board walls with taped joints and cracks, and the exact pixel truth of both. Seeded and deterministic.
 
-A scene is painted in layers, as a wall is made: board or render with its texture, joints with tapered edges or compound,
-screws, stamps, dirt, cracks, then light, lens and sensor.
+A scene is painted in layers, as a wall is made: board or render with its texture, joints with tapered edges or
+compound, screws, stamps, dirt, cracks, then light, lens and sensor.
 """
 
 from collections.abc import Callable
