@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from core.errors import AnnotationError, PhotoError
@@ -22,11 +23,17 @@ from core.photos import Photo, read_photo
 from data.records import Problem
 
 ANNOTATION_FILE = "_annotations.coco.json"
+_SIDEWAYS = {  # EXIF orientations that swap height and width
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
 class ExportImage:
-    """One photo. kinds counts its annotations: "polygon", "rle", "box" (boxes only), "empty" (unusable, drawn as its box)."""
+    """One photo. kinds counts annotations: "polygon", "rle", "box" (boxes only), "empty" (unusable, drawn as its box)."""
 
     file_name: str
     path: Path
@@ -95,7 +102,15 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
             continue
         mask, kinds = np.zeros(photo.shape[:2], bool), Counter[str]()
         size_hw = _declared_size(entry, photo)
-        if size_hw != photo.shape[:2]:
+        turn = _exif_turn(path) if size_hw == photo.shape[1::-1] else None
+        if turn is not None:
+            note(
+                entry["file_name"],
+                f"image {key}",
+                "repaired",
+                "labels were drawn on the sideways photo; turned with it",
+            )
+        elif size_hw != photo.shape[:2]:
             reason = f"the file says {size_hw[1]}x{size_hw[0]}, the upright photo is {photo.shape[1]}x{photo.shape[0]}"
             note(entry["file_name"], f"image {key}", "repaired", f"{reason}; labels were scaled to the photo")
         for annotation in by_image[key]:
@@ -107,7 +122,7 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
             kinds[kind] += 1
             if repair:
                 note(entry["file_name"], f"annotation {annotation['id']}", "repaired", repair)
-            mask |= _to_size(drawn, photo.shape[:2])
+            mask |= _to_photo(drawn, photo.shape[:2], turn)
         export.images.append(ExportImage(entry["file_name"], path, encode_rle(mask), kinds))
     return export
 
@@ -248,7 +263,16 @@ def _draw_box(annotation: dict, size_hw: tuple[int, int]) -> tuple[Mask, str]:
     return mask, f"its box {box} leaves the photo; clipped" if outside else ""
 
 
-def _to_size(mask: Mask, size_hw: tuple[int, int]) -> Mask:
+def _exif_turn(path: Path) -> Image.Transpose | None:
+    """How the viewer turns a photo that is stored sideways; None for the others."""
+    with Image.open(path) as image:
+        return _SIDEWAYS.get(image.getexif().get(0x0112, 1))
+
+
+def _to_photo(mask: Mask, size_hw: tuple[int, int], turn: Image.Transpose | None) -> Mask:
+    """From the size and position the labels were drawn at to the upright photo's."""
+    if turn is not None:
+        return np.array(Image.fromarray(mask).transpose(turn))
     if mask.shape == size_hw:
         return mask
     rows = (np.arange(size_hw[0]) + 0.5) * mask.shape[0] / size_hw[0]

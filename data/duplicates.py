@@ -20,7 +20,7 @@ from core.photos import Photo
 
 HASH_SIDE = 16
 MAX_DISTANCE = 24
-"""Bits of 256. Measured on real photos: turned, brightened, re-encoded copies lie within 16, different walls from 38 on."""
+"""Bits of 256. Measured on real photos: turned, brightened, re-encoded copies within 16, different walls from 38 on."""
 
 _ROBOFLOW_COPY = re.compile(r"^(?P<stem>.+)\.rf\.[0-9A-Za-z]+\.[A-Za-z]+$")
 

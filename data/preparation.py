@@ -1,4 +1,4 @@
-"""Preparation: raw exports become samples in the workspace, grouped, split and reported on. Doing it again adds nothing."""
+"""Preparation: raw exports become samples in the workspace, grouped, split and reported on; again adds nothing."""
 
 import hashlib
 import io
@@ -13,9 +13,9 @@ from PIL import Image
 
 from core.errors import AnnotationError, RequestError
 from core.files import write_atomically
-from core.masks import decode_rle, rle_area, write_mask_png
+from core.masks import rle_area
 from core.photos import Photo, read_photo
-from core.prompts import PUBLISHED_SYNONYMS, slug
+from core.prompts import PUBLISHED_SYNONYMS
 from data.coco import ANNOTATION_FILE, Export, ExportImage, read_export
 from data.duplicates import group_photos, source_stem, view_hashes
 from data.records import ImageRecord, ImportReport, NewSample, Problem
@@ -121,16 +121,6 @@ def regroup_and_split(
     candidates = [Candidate(s.id, s.class_name, groups[s.id], s.source_split) for s in samples]
     splits = assign_splits(candidates, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed)
     store.set_groups_and_splits(groups, splits)
-
-
-def export_masks(store: Store, folder: Path) -> int:
-    """Write every current label as PNG (one channel, {0, 255}, the photo's size); returns how many."""
-    labels = store.labels()
-    for sample in store.samples():
-        prompt = PUBLISHED_SYNONYMS.get(sample.class_name, (f"segment {sample.class_name}",))[0]
-        name = f"{Path(sample.file_name).stem}__{slug(prompt)}.png"
-        write_mask_png(decode_rle(labels[sample.id].rle), folder / sample.class_name / sample.split / name)
-    return len(labels)
 
 
 def _keep_photo(path: Path, workspace: Workspace) -> ImageRecord:

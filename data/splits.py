@@ -24,8 +24,8 @@ def assign_splits(
 ) -> dict[int, str]:
     """Split by sample id. The test set takes what train and val leave.
 
-    keep_source: the export's own folders decide. by_group=False: the published random split; per class `floor(train * n)`, `floor(val * n)`
-    and the rest. Otherwise whole groups are dealt out, each to the split its classes lack most.
+    keep_source: the export's own folders decide. by_group=False: the published random split; per class
+    `floor(train * n)`, `floor(val * n)` and the rest. Otherwise whole groups are dealt out, each to the split its classes lack most.
     """
     if not (train > 0 and val > 0 and train + val < 1):
         raise ValueError(f"train and val must be positive and leave a rest for test, got {train} and {val}")

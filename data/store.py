@@ -365,7 +365,7 @@ def _digest(items: list[tuple[int, int]]) -> str:
 
 def _stale(sample_id: int, based_on: int, current: int) -> StaleRevisionError:
     return StaleRevisionError(
-        f"sample {sample_id} has revision {current} by now, yours began at {based_on}; reload it and draw on that one",
+        f"sample {sample_id} has revision {current} by now, yours began at {based_on}; reload and draw on that",
         current,
     )
 

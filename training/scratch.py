@@ -5,7 +5,13 @@ from collections.abc import Iterable
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor, CLIPTokenizer, ViTImageProcessorPil
+from transformers import (
+    CLIPSegConfig,
+    CLIPSegForImageSegmentation,
+    CLIPSegProcessor,
+    CLIPTokenizer,
+    ViTImageProcessorPil,
+)
 
 from core.model import PromptSegmenter
 
@@ -16,11 +22,16 @@ _START_TOKEN, _STOP_TOKEN = "<|startoftext|>", "<|endoftext|>"
 _SIDE_PX, _CONTEXT = 352, 77
 
 
-def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128, layers: int = 7) -> PromptSegmenter:
+def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128, layers: int = 4) -> PromptSegmenter:
     """A compact CLIPSeg with random weights: patches of 16 px, `layers` vision layers of which three are extracted."""
     torch.manual_seed(seed)
     tokenizer = byte_level_tokenizer(prompts)
-    tower = {"num_hidden_layers": layers, "num_attention_heads": 4, "hidden_size": hidden, "intermediate_size": 4 * hidden}
+    tower = {
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "hidden_size": hidden,
+        "intermediate_size": 4 * hidden,
+    }
     config = CLIPSegConfig(
         text_config={
             "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
@@ -43,7 +54,10 @@ def byte_level_tokenizer(prompts: Iterable[str], merges: int = 512) -> CLIPToken
     """CLIP's tokenizer with a vocabulary of its own: every byte, every byte at a word's end, then the merges learnt here."""
     plain = CLIPTokenizer()
     learner = Tokenizer(models.BPE(end_of_word_suffix=_END))
-    learner.normalizer, learner.pre_tokenizer = plain.backend_tokenizer.normalizer, plain.backend_tokenizer.pre_tokenizer
+    learner.normalizer, learner.pre_tokenizer = (
+        plain.backend_tokenizer.normalizer,
+        plain.backend_tokenizer.pre_tokenizer,
+    )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     learner.train_from_iterator(
         prompts,
@@ -52,6 +66,12 @@ def byte_level_tokenizer(prompts: Iterable[str], merges: int = 512) -> CLIPToken
         ),
     )
     pairs = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
-    tokens = [*alphabet, *(byte + _END for byte in alphabet), *("".join(pair) for pair in pairs), _START_TOKEN, _STOP_TOKEN]
+    tokens = [
+        *alphabet,
+        *(byte + _END for byte in alphabet),
+        *("".join(pair) for pair in pairs),
+        _START_TOKEN,
+        _STOP_TOKEN,
+    ]
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=pairs, model_max_length=_CONTEXT)

@@ -1,0 +1,165 @@
+"""Evaluation: a run's checkpoint against the labels of a split, sample by sample, at the photos' full resolution."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.errors import RequestError
+from core.files import write_atomically
+from core.masks import Mask, decode_rle, write_mask_png
+from core.metrics import PixelCounts, count_pixels, dice, iou, precision, recall
+from core.photos import read_photo
+from data.records import SPLITS, Score
+from data.store import Store
+from data.workspace import Workspace
+from training.config import make_config
+from training.inference import load_predictor, mask_name
+from training.runs import run_folder
+
+Probs = NDArray[np.uint8]
+THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
+
+
+def evaluate(
+    workspace: Workspace, store: Store, run_id: str, split: str = "test",
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
+
+    Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT and the scores to the store.
+    Raises RequestError for a run without a checkpoint, an unknown split or an empty one.
+    """
+    if split not in SPLITS:
+        raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
+    run, folder = store.run(run_id), run_folder(workspace, run_id)
+    config = make_config(run.config, f"run {run_id}")
+    predictor = load_predictor(workspace, store, run_id)
+    samples, labels, scores = store.samples(split=split), store.labels(), []
+    if not samples:
+        raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+    for done, sample in enumerate(samples):
+        on_progress(f"score {split}", done, len(samples))
+        prompt = config.synonyms[sample.class_name][0]
+        prediction = predictor.predict(read_photo(workspace.photo_path(sample.image_path)), [prompt])[0]
+        probs = to_uint8(prediction.probs)
+        write_atomically(folder.probs_path(split, sample.id), _png(probs))
+        mask = mask_at(probs, config.train.threshold)
+        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
+        label = labels[sample.id]
+        counts = count_pixels(mask, decode_rle(label.rle))
+        scores.append(
+            Score(
+                run_id, sample.id, split, label.number, config.train.threshold, counts.tp, counts.fp, counts.fn, counts.tn,
+                iou(counts), dice(counts), precision(counts), recall(counts),
+            )
+        )  # fmt: skip
+    store.save_scores(scores)
+    return summary(store, run_id, split)
+
+
+def summary(store: Store, run_id: str, split: str) -> dict[str, Any]:
+    """Means over samples, per class and over all, as in the published table. Raises RequestError when nothing was scored."""
+    table = store.scores(run_id, split)
+    if table.empty:
+        raise RequestError(f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split}")
+    return {
+        "run": run_id,
+        "split": split,
+        "classes": {str(name): _means(of_class) for name, of_class in table.groupby("class_name")},
+        "overall": _means(table),
+    }
+
+
+def _means(table: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "miou": float(table["iou"].mean()),
+        "dice": float(table["dice"].mean()),
+        "precision": float(table["precision"].mean()),
+        "recall": float(table["recall"].mean()),
+        "samples": len(table),
+    }
+
+
+def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, Any]:
+    """Two runs on the samples both were scored on. Raises RequestError when they share none."""
+    columns = ["sample_id", "class_name", "file_name", "iou", "dice"]
+    both = store.scores(run_id, split)[columns].merge(
+        store.scores(other_id, split)[["sample_id", "iou", "dice"]], on="sample_id", suffixes=("", "_other")
+    )
+    if both.empty:
+        raise RequestError(f"runs {run_id} and {other_id} share no scored samples of {split}; evaluate both first")
+
+    def gains(table: pd.DataFrame) -> dict[str, Any]:
+        difference = table["iou_other"] - table["iou"]
+        return {
+            "miou": [float(table["iou"].mean()), float(table["iou_other"].mean())],
+            "dice": [float(table["dice"].mean()), float(table["dice_other"].mean())],
+            "better": int((difference > 0.005).sum()),
+            "worse": int((difference < -0.005).sum()),
+            "samples": len(table),
+        }
+
+    classes = {str(name): gains(of_class) for name, of_class in both.groupby("class_name")}
+    return {"runs": [run_id, other_id], "split": split, "classes": classes, "overall": gains(both)}
+
+
+def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str) -> pd.DataFrame:
+    """mIoU by threshold and class (columns class_name, threshold, miou), from the stored probabilities and today's labels."""
+    folder, labels = run_folder(workspace, run_id), store.labels()
+    rows = []
+    for score in store.scores(run_id, split).itertuples():
+        probs, truth = read_probs(folder.probs_path(split, score.sample_id)), decode_rle(labels[score.sample_id].rle)
+        rows += [
+            {"class_name": score.class_name, "threshold": threshold, "miou": iou(counts)}
+            for threshold, counts in zip(THRESHOLDS, counts_by_threshold(probs, truth), strict=True)
+        ]
+    table = pd.DataFrame(rows, columns=["class_name", "threshold", "miou"])
+    return table.groupby(["class_name", "threshold"], as_index=False)["miou"].mean()
+
+
+def counts_by_threshold(probs: Probs, truth: Mask) -> list[PixelCounts]:
+    """Pixel counts at each of THRESHOLDS, from one histogram of each side. probs: (H, W) uint8, truth: (H, W) bool."""
+    inside, outside = np.bincount(probs[truth], minlength=256), np.bincount(probs[~truth], minlength=256)
+    tp_from, fp_from = inside[::-1].cumsum()[::-1], outside[::-1].cumsum()[::-1]
+    counts = []
+    for threshold in THRESHOLDS:
+        level = _level(threshold)
+        tp, fp = int(tp_from[level]), int(fp_from[level])
+        counts.append(PixelCounts(tp, fp, int(inside.sum()) - tp, int(outside.sum()) - fp))
+    return counts
+
+
+def to_uint8(probs: NDArray[np.float32]) -> Probs:
+    """Probabilities in [0, 1] on a scale of 0 to 255, so that `mask_at` finds the same mask at 0.5."""
+    return np.floor(probs * 255.999).astype(np.uint8)
+
+
+def mask_at(probs: Probs, threshold: float) -> Mask:
+    """(H, W) bool. Raises ValueError unless 0 < threshold < 1."""
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
+    return probs >= _level(threshold)
+
+
+def read_probs(path: Path) -> Probs:
+    """Raises RequestError when the run was not evaluated on that sample."""
+    if not path.is_file():
+        raise RequestError(f"{path.name} is missing below {path.parent}; evaluate the run again")
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+def _level(threshold: float) -> int:
+    return int(np.ceil(threshold * 256 - 1e-9))
+
+
+def _png(probs: Probs) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(probs).save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,150 @@
+"""Runs: their folders, events, processes and states. A run's process outlives the page that launched it."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from core.errors import RequestError
+from core.files import write_atomically
+from data.records import Run
+from data.store import Store
+from data.workspace import Workspace
+from training.config import RunConfig, dump_config
+
+ROOT = Path(__file__).parent.parent
+ACTIVE = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """runs/ID: config.yaml, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log.txt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.root / "checkpoints" / "best"
+
+    def evaluation(self, split: str) -> Path:
+        return self.root / "evaluation" / split
+
+    def probs_path(self, split: str, sample_id: int) -> Path:
+        """Predicted probabilities of one sample as an 8-bit PNG at the photo's size."""
+        return self.evaluation(split) / "probs" / f"{sample_id}.png"
+
+    def append_event(self, event: dict[str, Any]) -> None:
+        """One line, written at once, with its time."""
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}) + "\n"
+        with self.events.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """Every whole line; one that is being written is left for the next look."""
+        if not self.events.is_file():
+            return []
+        return list(_whole_lines(self.events.read_text("utf-8")))
+
+
+def run_folder(workspace: Workspace, run_id: str) -> RunFolder:
+    return RunFolder(workspace.runs / run_id)
+
+
+def create_run(workspace: Workspace, store: Store, config: RunConfig) -> Run:
+    """Queue a run: its row, its folder, its configuration with the label set it will see. Raises RequestError."""
+    label_set = store.label_set(config.label_set) if config.label_set else store.current_label_set()
+    config = config.model_copy(update={"label_set": label_set.name})
+    run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    folder = run_folder(workspace, run_id)
+    write_atomically(folder.config, dump_config(config).encode())
+    return store.create_run(
+        run_id, name=config.name, checkpoint=config.checkpoint, label_set=label_set.name,
+        config=config.model_dump(mode="json"),
+    )  # fmt: skip
+
+
+def launch(workspace: Workspace, store: Store, config: RunConfig) -> Run:
+    """Start a run in a process of its own, in a session of its own; its output goes to log.txt."""
+    run = create_run(workspace, store, config)
+    folder = run_folder(workspace, run.id)
+    command = [sys.executable, "-m", "training.cli", "train", "--queued", run.id, "--workspace", str(workspace.root)]
+    with folder.log.open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    started = _process_started(process.pid)
+    store.update_run(run.id, pid=process.pid, pid_started=started)
+    return store.run(run.id)
+
+
+def stop(store: Store, run_id: str) -> None:
+    """Ask a run to stop after the step it is in; the best checkpoint stays. Raises RequestError if it is not active."""
+    run = current_run(store, run_id)
+    if run.status not in ACTIVE or run.pid is None:
+        raise RequestError(f"run {run_id} is {run.status}, there is nothing to stop")
+    os.kill(run.pid, signal.SIGTERM)
+
+
+def current_run(store: Store, run_id: str) -> Run:
+    """The run as it is now: one whose process is gone without a word has failed, and is recorded so."""
+    return _with_liveness(store, store.run(run_id))
+
+
+def current_runs(store: Store) -> list[Run]:
+    """All runs as they are now, newest first."""
+    return [_with_liveness(store, run) for run in store.runs()]
+
+
+def _with_liveness(store: Store, run: Run) -> Run:
+    if run.status not in ACTIVE or run.pid is None or _is_alive(run.pid, run.pid_started):
+        return run
+    again = store.run(run.id)  # it may have finished between the two looks
+    if again.status not in ACTIVE:
+        return again
+    reason = "its process ended without a word (killed, or the machine restarted); see log.txt in its folder"
+    store.update_run(run.id, status="failed", reason=reason, finished_at=datetime.now(UTC))
+    return replace(run, status="failed", reason=reason)
+
+
+def _is_alive(pid: int, started: float | None) -> bool:
+    try:
+        process = psutil.Process(pid)
+        same = started is None or abs(process.create_time() - started) < 2
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _process_started(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
