@@ -1,0 +1,40 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything lands in .venv; a second call is fast.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+COMPACT := build/compact
+
+.PHONY: run test check format audit screenshots compact-model
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed: make PYTHON=python3.12"'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+run: $(STAMP)
+	$(BIN)/drywall-qa demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+audit: $(STAMP)
+	$(BIN)/pip-audit --skip-editable
+
+screenshots: $(STAMP)
+	$(BIN)/python -m docs.screenshots
+
+# Trains the shipped checkpoint from scratch on generated photos, scores it on photos it never saw and puts it in place.
+compact-model: $(STAMP)
+	$(BIN)/python -m training.compact $(COMPACT)

@@ -1,0 +1,74 @@
+"""Plotly charts in one style, in colours that are told apart with every kind of colour vision."""
+
+from typing import Any
+
+import pandas as pd
+import plotly.express as px
+import plotly.graph_objects as go
+
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+CLASS_COLOURS = {"all": "#777777", "cracks": "#D55E00", "taping": "#0072B2"}
+
+
+def _styled(figure: go.Figure, height_px: int = 300) -> go.Figure:
+    legend = {"orientation": "h", "y": 1.15, "title": None}
+    figure.update_layout(height=height_px, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend=legend)
+    return figure
+
+
+def loss_curves(epochs: list[dict[str, Any]], steps: list[dict[str, Any]]) -> go.Figure:
+    """Training and validation loss by epoch; the steps of the running epoch as small dots."""
+    figure = go.Figure()
+    place = [step["epoch"] - 1 + step["step"] / step["steps"] for step in steps]
+    dots = {"color": "#BBBBBB", "size": 4}
+    figure.add_scatter(x=place, y=[s["loss"] for s in steps], mode="markers", name="step", marker=dots)
+    for key, name, colour in (("train_loss", "training", PALETTE[0]), ("val_loss", "validation", PALETTE[1])):
+        values = [epoch[key] for epoch in epochs]
+        figure.add_scatter(x=_numbers(epochs), y=values, mode="lines+markers", name=name, line={"color": colour})
+    figure.update_xaxes(title="epoch").update_yaxes(title="loss", rangemode="tozero")
+    return _styled(figure)
+
+
+def miou_curves(epochs: list[dict[str, Any]]) -> go.Figure:
+    """Validation mIoU over all samples and per class."""
+    series = {"all": [epoch["val_miou"] for epoch in epochs]}
+    for name in epochs[-1]["classes"] if epochs else []:
+        series[name] = [epoch["classes"].get(name, {}).get("miou") for epoch in epochs]
+    figure = go.Figure()
+    for name, values in series.items():
+        line = {"color": CLASS_COLOURS.get(name, PALETTE[3]), "dash": "dot" if name == "all" else "solid"}
+        figure.add_scatter(x=_numbers(epochs), y=values, mode="lines+markers", name=name, line=line)
+    figure.update_xaxes(title="epoch").update_yaxes(title="validation mIoU", range=[0, 1])
+    return _styled(figure)
+
+
+def iou_histogram(scores: pd.DataFrame) -> go.Figure:
+    """How many samples have which IoU, by class. Columns used: iou, class_name."""
+    figure = px.histogram(
+        scores, x="iou", color="class_name", nbins=20, range_x=[0, 1], barmode="overlay", opacity=0.7,
+        color_discrete_map=CLASS_COLOURS, labels={"iou": "IoU", "class_name": "class"},
+    )  # fmt: skip
+    return _styled(figure.update_yaxes(title="samples"))
+
+
+def threshold_lines(curve: pd.DataFrame) -> go.Figure:
+    """mIoU by threshold and class. Columns used: threshold, miou, class_name."""
+    figure = px.line(
+        curve, x="threshold", y="miou", color="class_name", color_discrete_map=CLASS_COLOURS,
+        labels={"miou": "mIoU", "class_name": "class"},
+    )  # fmt: skip
+    return _styled(figure.update_yaxes(range=[0, 1]))
+
+
+def before_after(both: pd.DataFrame, before: str, after: str) -> go.Figure:
+    """Each sample's IoU in two runs; above the line the second is better. Columns: iou, iou_other, class_name, file_name."""
+    figure = px.scatter(
+        both, x="iou", y="iou_other", color="class_name", hover_name="file_name", color_discrete_map=CLASS_COLOURS,
+        range_x=[0, 1], range_y=[0, 1], labels={"iou": before, "iou_other": after, "class_name": "class"},
+    )  # fmt: skip
+    figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#999999", "dash": "dot"})
+    return _styled(figure, 420)
+
+
+def _numbers(epochs: list[dict[str, Any]]) -> list[int]:
+    return [epoch["epoch"] for epoch in epochs]

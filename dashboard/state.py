@@ -1,0 +1,65 @@
+"""What every page needs: the workspace, the reviewer, addresses that can be shared, and errors as sentences."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.errors import DrywallError
+from data.store import Store
+from data.workspace import Workspace, default_root
+
+ROOT = Path(__file__).parent.parent
+
+
+@st.cache_resource
+def _opened(root: str) -> tuple[Workspace, Store]:
+    workspace = Workspace.open(Path(root))
+    return workspace, workspace.store()
+
+
+def open_workspace() -> tuple[Workspace, Store]:
+    """The workspace named on the command line, or the default one. One connection pool for all visitors."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workspace", type=Path, default=default_root())
+    return _opened(str(parser.parse_known_args(sys.argv[1:])[0].workspace))
+
+
+def page(name: str) -> str:
+    """The path `st.switch_page` and `st.page_link` take."""
+    return str(ROOT / "pages" / f"{name}.py")
+
+
+def go_to(name: str, **query: Any) -> None:
+    """Open a page on something; its address then says what is shown."""
+    st.switch_page(page(name), query_params={key: str(value) for key, value in query.items() if value is not None})
+
+
+def pick(label: str, options: list[Any], key: str, *, where: Any = st, **keywords: Any) -> Any:
+    """A select box whose choice stands in the page's address under `key`."""
+    wanted = st.query_params.get(key)
+    index = next((number for number, option in enumerate(options) if str(option) == wanted), 0)
+    choice = where.selectbox(label, options, index=index, key=f"pick_{key}_{wanted}", **keywords)
+    if choice is not None and str(choice) != wanted:
+        st.query_params[key] = str(choice)
+    return choice
+
+
+def reviewer() -> str:
+    """The reviewer's name, asked for once in the side bar and kept for the session."""
+    st.session_state.setdefault("reviewer", st.query_params.get("reviewer", ""))
+    return st.sidebar.text_input("Your name", key="reviewer", placeholder="shown beside what you save")
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show an expected failure as its sentence instead of a traceback, and end the page there."""
+    try:
+        yield
+    except DrywallError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
