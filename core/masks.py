@@ -108,10 +108,15 @@ def draw_band(points_xy: NDArray[np.floating], width_px: float, size_hw: tuple[i
 
 
 def write_mask_png(mask: Mask, path: Path) -> None:
-    """One channel, {0, 255}, the mask's size."""
+    """`mask_png` in a file."""
+    write_atomically(path, mask_png(mask))
+
+
+def mask_png(mask: Mask) -> bytes:
+    """PNG of one channel, {0, 255}, the mask's size."""
     buffer = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_mask_png(path: Path) -> Mask:

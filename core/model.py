@@ -15,12 +15,11 @@ from torch.nn import functional as F
 from transformers import AutoConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from core.errors import CheckpointError
+from core.model_names import COMPACT
 from core.prompts import check_prompt
 from core.refiner import FullResolutionBranch
 from core.settings import RefinerSettings
 
-COMPACT = "compact"
-"""The name of the checkpoint that ships with the project."""
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 

@@ -88,12 +88,7 @@ def _means(table: pd.DataFrame) -> dict[str, Any]:
 
 def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, Any]:
     """Two runs on the samples both were scored on. Raises RequestError when they share none."""
-    columns = ["sample_id", "class_name", "file_name", "iou", "dice"]
-    both = store.scores(run_id, split)[columns].merge(
-        store.scores(other_id, split)[["sample_id", "iou", "dice"]], on="sample_id", suffixes=("", "_other")
-    )
-    if both.empty:
-        raise RequestError(f"runs {run_id} and {other_id} share no scored samples of {split}; evaluate both first")
+    both = paired_scores(store, run_id, other_id, split)
 
     def gains(table: pd.DataFrame) -> dict[str, Any]:
         difference = table["iou_other"] - table["iou"]
@@ -107,6 +102,25 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
 
     classes = {str(name): gains(of_class) for name, of_class in both.groupby("class_name")}
     return {"runs": [run_id, other_id], "split": split, "classes": classes, "overall": gains(both)}
+
+
+def paired_scores(store: Store, run_id: str, other_id: str, split: str) -> pd.DataFrame:
+    """Columns sample_id, class_name, file_name, iou, dice, iou_other, dice_other. Raises RequestError when none is shared."""
+    for known in (run_id, other_id):
+        store.run(known)
+    columns = ["sample_id", "class_name", "file_name", "iou", "dice"]
+    both = store.scores(run_id, split)[columns].merge(
+        store.scores(other_id, split)[["sample_id", "iou", "dice"]], on="sample_id", suffixes=("", "_other")
+    )
+    if both.empty:
+        raise RequestError(f"runs {run_id} and {other_id} share no scored samples of {split}; evaluate both first")
+    return both
+
+
+def score_mask(prediction: Mask, truth: Mask) -> dict[str, float]:
+    """IoU, Dice, precision and recall under the names people read."""
+    counts = count_pixels(prediction, truth)
+    return {"IoU": iou(counts), "Dice": dice(counts), "Precision": precision(counts), "Recall": recall(counts)}
 
 
 def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from core.errors import RequestError
 from core.masks import write_mask_png
-from core.model import COMPACT, PromptSegmenter
+from core.model import PromptSegmenter
+from core.model_names import COMPACT
 from core.predictor import Prediction, Predictor
 from core.prompts import slug
 from data.store import Store

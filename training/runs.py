@@ -117,6 +117,32 @@ def current_runs(store: Store) -> list[Run]:
     return [_with_liveness(store, run) for run in store.runs()]
 
 
+@dataclass(frozen=True)
+class RunProgress:
+    """What events say: share in [0, 1] of all steps, the epochs done, the steps of the running epoch."""
+
+    share: float
+    what: str
+    seconds_left: float | None
+    epochs: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+
+
+def progress_of(events: list[dict[str, Any]]) -> RunProgress:
+    """Time left is extrapolated from the steps so far, as if every epoch were run; early stopping only makes it shorter."""
+    epochs = [event for event in events if event["event"] == "epoch"]
+    steps = [event for event in events if event["event"] == "step"]
+    if not steps:
+        return RunProgress(0.0, "starting", None, epochs, [])
+    last = steps[-1]
+    share = ((last["epoch"] - 1) * last["steps"] + last["step"]) / (last["steps"] * last["epochs"])
+    what = f"epoch {last['epoch']} of {last['epochs']}, step {last['step']} of {last['steps']}"
+    if len(epochs) == last["epoch"]:
+        what = f"epoch {last['epoch']} of {last['epochs']} done"
+    elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(events[0]["time"])).total_seconds()
+    return RunProgress(min(share, 1.0), what, elapsed * (1 - share) / share, epochs, steps)
+
+
 def _with_liveness(store: Store, run: Run) -> Run:
     if run.status not in ACTIVE or run.pid is None or _is_alive(run.pid, run.pid_started):
         return run

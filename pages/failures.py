@@ -1,0 +1,87 @@
+"""Failures: a run's samples by IoU, the worst first; open one, move the threshold, go and mend its label."""
+
+import streamlit as st
+
+from dashboard.gallery import agreement_tile, legend, photo_of, probs_of, truth_of
+from dashboard.state import go_to, open_workspace, pick, sentences
+from training.evaluation import mask_at, score_mask
+from training.figures import paint_agreement, paint_heat
+
+PER_PAGE = 12
+
+workspace, store = open_workspace()
+st.title("Failures")
+scores = store.scores()
+if scores.empty:
+    st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
+    st.stop()
+
+scored_runs = [run.id for run in store.runs() if run.id in set(scores["run_id"])]
+bar = st.columns([3, 2, 2, 3, 3])
+run_id = pick("Run", scored_runs, "run", where=bar[0])
+of_run = scores[scores["run_id"] == run_id]
+split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
+class_name = pick("Class", ["all", *sorted(of_run["class_name"].unique())], "class", where=bar[2])
+order = pick("Order", ["worst first", "best first"], "order", where=bar[3])
+low, high = bar[4].slider("IoU", 0.0, 1.0, (0.0, 1.0), 0.05)
+shown = of_run[(of_run["split"] == split) & of_run["iou"].between(low, high)]
+if class_name != "all":
+    shown = shown[shown["class_name"] == class_name]
+shown = shown.sort_values("iou", ascending=order == "worst first")
+
+
+def look_at(sample_id: int) -> None:
+    """One sample large, at any threshold."""
+    found = of_run[of_run["sample_id"] == sample_id]
+    if found.empty:
+        st.warning(f"Run {run_id} has no score of sample {sample_id}; choose another run or sample.")
+        return
+    score = found.iloc[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{score.file_name}", width="stretch")
+        if st.button("Fix this mask", type="primary", icon=":material/brush:"):
+            go_to("fix_masks", sample=sample_id, run=run_id)
+        if st.button("Back to the gallery", icon=":material/grid_view:"):
+            del st.query_params["sample"]
+            st.rerun()
+    threshold = st.slider("Threshold", 0.05, 0.95, float(score.threshold), 0.01, key=f"threshold_{sample_id}")
+    with sentences():
+        probs = probs_of(run_id, score.split, sample_id)
+    photo, truth = photo_of(score.image_path), truth_of(sample_id, int(score.current_revision))
+    prediction = mask_at(probs, threshold)
+    now = score_mask(prediction, truth)
+    numbers = st.columns(5)
+    for place, (title, value) in zip(numbers, now.items(), strict=False):
+        place.metric(title, f"{value:.3f}")
+    numbers[4].metric("IoU when scored", f"{score.iou:.3f}")
+    if score.revision != score.current_revision:
+        st.caption(f"Scored against label revision {score.revision}; shown against revision {score.current_revision}.")
+    left, right = st.columns(2)
+    left.image(paint_agreement(photo, truth, prediction), caption="truth and prediction", width="stretch")
+    right.image(paint_heat(photo, probs / 255), caption="probability", width="stretch")
+    legend()
+
+
+opened = st.query_params.get("sample", "")
+if opened.isdigit():
+    look_at(int(opened))
+    st.stop()
+
+pages = max(1, -(-len(shown) // PER_PAGE))
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.write(
+        f"{len(shown)} samples, mean IoU {shown['iou'].mean():.3f}" if len(shown) else "No sample lies in that range."
+    )
+    legend()
+number = st.number_input("Page", 1, pages, 1, width=140) if pages > 1 else 1
+columns = st.columns(4)
+for place, score in enumerate(shown.iloc[(number - 1) * PER_PAGE : number * PER_PAGE].itertuples()):
+    with columns[place % 4].container(border=True), sentences():
+        tile = agreement_tile(
+            run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
+        )
+        st.image(tile, width="stretch")
+        st.markdown(f"**IoU {score.iou:.3f}** · Dice {score.dice:.3f} · {score.class_name}  \n{score.file_name[:32]}")
+        if st.button("Open", key=f"open_{score.sample_id}"):
+            st.query_params["sample"] = str(score.sample_id)
+            st.rerun()

@@ -1,0 +1,63 @@
+"""Prompt lab: a photo and sentences in, masks and heat maps side by side out."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.masks import mask_png
+from core.model_names import COMPACT, PUBLISHED
+from core.photos import read_photo
+from core.prompts import PUBLISHED_SYNONYMS
+from dashboard.gallery import photo_of
+from dashboard.state import open_workspace, sentences
+from training.figures import FALSE_POSITIVE, paint, paint_heat
+from training.inference import load_predictor, mask_name
+
+workspace, store = open_workspace()
+st.title("Prompt lab")
+with_checkpoint = [run.id for run in store.runs() if run.best_epoch]
+left, middle, right = st.columns([3, 3, 2])
+uploaded = left.file_uploader("Photo", type=["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp"])
+samples = {sample.file_name: sample for sample in store.samples()}
+chosen = left.selectbox("or one of the workspace", list(samples), disabled=uploaded is not None)
+typed = middle.text_area(
+    "Prompts, one a line", "segment wall crack\nsegment joint tape", height=130,
+    help="Known ones: " + "; ".join(prompt for prompts in PUBLISHED_SYNONYMS.values() for prompt in prompts),
+)  # fmt: skip
+source = right.selectbox(
+    "Model", [*(f"run {run}" for run in with_checkpoint), COMPACT, PUBLISHED], accept_new_options=True
+)
+threshold = right.slider("Threshold", 0.05, 0.95, 0.5, 0.01)
+prompts = [line for line in typed.splitlines() if line.strip()]
+
+with sentences():
+    if uploaded is not None:
+        name, photo = uploaded.name, read_photo(uploaded.getvalue(), uploaded.name)
+    elif chosen:
+        name, photo = samples[chosen].file_name, photo_of(samples[chosen].image_path)
+    else:
+        st.info("Upload a photo to begin.")
+        st.stop()
+    if not prompts:
+        st.warning('Type what to segment, for example "segment wall crack".')
+        st.stop()
+    run_id = source.removeprefix("run ") if source.startswith("run ") else None
+    with st.spinner("Looking"):
+        predictions = load_predictor(workspace, store, run_id, source).predict(photo, prompts)
+
+for number, prediction in enumerate(predictions):
+    mask = prediction.mask(threshold)
+    share = 100 * mask.mean()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(prediction.prompt, width="stretch")
+        st.caption(f"{share:.2f} % of the photo · highest probability {prediction.probs.max():.2f}")
+        st.download_button(
+            "Mask", mask_png(mask), mask_name(name, prediction.prompt), "image/png", key=f"download_{number}",
+            icon=":material/download:",
+        )  # fmt: skip
+    if prediction.cut:
+        st.warning("This prompt is longer than the model reads (77 tokens); its end was cut.")
+    columns = st.columns(3)
+    columns[0].image(paint(photo, mask, FALSE_POSITIVE, 0.6), caption="mask", width="stretch")
+    columns[1].image(paint_heat(photo, prediction.probs), caption="probability", width="stretch")
+    columns[2].image(photo, caption=f"{Path(name).name[:40]} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")

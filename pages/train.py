@@ -1,0 +1,112 @@
+"""Train: choose labels, checkpoint and settings, launch, and watch the curves grow."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.model_names import COMPACT, PUBLISHED
+from core.settings import AugmentSettings, RefinerSettings, TrainSettings
+from dashboard.charts import loss_curves, miou_curves
+from dashboard.forms import settings_form
+from dashboard.state import go_to, open_workspace, pick, sentences
+from training.config import load_config, make_config, shipped_configs
+from training.runs import ACTIVE, current_run, current_runs, launch, progress_of, run_folder, stop
+
+workspace, store = open_workspace()
+st.title("Train")
+
+
+@st.fragment(run_every=2.0)
+def watch(run_id: str) -> None:
+    """Everything about one run; looks again every two seconds while the run is active."""
+    run = current_run(store, run_id)
+    events = run_folder(workspace, run_id).read_events()
+    progress = progress_of(events)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}",
+            width="stretch",
+        )
+        if run.status in ACTIVE and st.button(
+            "Stop", icon=":material/stop:", help="After the step it is in; the best checkpoint stays"
+        ):
+            with sentences():
+                stop(store, run_id)
+        if run.best_epoch and run.status not in ACTIVE and st.button("Browse failures", icon=":material/image_search:"):
+            go_to("failures", run=run_id)
+    if run.status == "failed":
+        st.error(run.reason, icon=":material/error:")
+    if run.status in ACTIVE:
+        left = f", about {progress.seconds_left / 60:.0f} min left" if progress.seconds_left is not None else ""
+        st.progress(progress.share, text=f"{progress.what}{left}")
+    left_column, right_column = st.columns(2)
+    left_column.plotly_chart(loss_curves(progress.epochs, progress.steps), key=f"loss_{run_id}")
+    right_column.plotly_chart(miou_curves(progress.epochs), key=f"miou_{run_id}")
+    if run.status not in ACTIVE and st.session_state.get("watched_active") == run_id:
+        del st.session_state["watched_active"]
+        st.rerun()  # the history below changes once, when the run ends
+    if run.status in ACTIVE:
+        st.session_state["watched_active"] = run_id
+
+
+runs = current_runs(store)
+with st.expander("New run", expanded=not runs, icon=":material/add:"):
+    first, second, third = st.columns(3)
+    names = shipped_configs()
+    base = first.selectbox("Recipe", names, index=names.index("quick"), help="Where the settings below start from")
+    recipe = load_config(base)
+    current = "the labels as they are now (frozen under a new name)"
+    label_set = second.selectbox(
+        "Label set", [current, *(s.name for s in store.label_sets())], help="What the run learns from"
+    )
+    known = [COMPACT, PUBLISHED, *(f"run {run.id}" for run in runs if run.best_epoch)]
+    if recipe.checkpoint not in known:
+        known.append(recipe.checkpoint)
+    start = third.selectbox(
+        "Checkpoint", known, index=known.index(recipe.checkpoint), key=f"checkpoint_{base}",
+        accept_new_options=True, help="The weights to start from; type a CLIPSeg folder or hub id to add one",
+    )  # fmt: skip
+    name = st.text_input("Name", recipe.name, key=f"name_{base}", max_chars=60)
+    st.markdown("**Training** (defaults as published)")
+    train_values = settings_form(TrainSettings, recipe.train, f"train_{base}")
+    st.markdown("**Augmentation**")
+    augment_values = settings_form(AugmentSettings, recipe.augment, f"augment_{base}")
+    refiner = st.checkbox(
+        "Full-resolution branch", recipe.model.refiner is not None, key=f"refiner_{base}",
+        help="A light head that reads the photo and puts the edges back where it has them; checkpoints that have one keep it",
+    )  # fmt: skip
+    if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
+        with sentences():
+            checkpoint = str(start)
+            if checkpoint.startswith("run "):
+                checkpoint = str(run_folder(workspace, checkpoint.removeprefix("run ")).best_checkpoint)
+            values = recipe.model_dump()
+            values["model"]["refiner"] = (recipe.model.refiner or RefinerSettings()).model_dump() if refiner else None
+            values |= {
+                "name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set,
+                "train": train_values, "augment": augment_values,
+            }  # fmt: skip
+            launched = launch(workspace, store, make_config(values, "the form"))
+            go_to("train", run=launched.id)
+
+if runs:
+    chosen = pick("Run", [run.id for run in runs], "run")
+    watch(chosen)
+    st.subheader("History")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "run": run.id, "name": run.name, "state": run.status, "labels": run.label_set,
+                "from": Path(run.checkpoint).name, "best epoch": run.best_epoch, "validation mIoU": run.best_val_miou,
+                "minutes": run.seconds and run.seconds / 60, "started": run.started_at, "reason": run.reason,
+            }
+            for run in runs
+        ),
+        hide_index=True, width="stretch",
+        column_config={
+            "validation mIoU": st.column_config.NumberColumn(format="%.3f"),
+            "minutes": st.column_config.NumberColumn(format="%.1f"),
+            "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
+        },
+    )  # fmt: skip
