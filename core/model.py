@@ -25,6 +25,9 @@ _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 
 
 class PromptSegmenter(nn.Module):
+    image_mean: Tensor
+    image_std: Tensor
+
     def __init__(
         self,
         clipseg: CLIPSegForImageSegmentation,

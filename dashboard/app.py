@@ -20,6 +20,7 @@ TITLES = {
 }
 
 st.set_page_config(page_title="Drywall QA", page_icon=":material/wall_art:", layout="wide")
+st.html("<style>[data-testid=stMainBlockContainer] {padding-top: 3rem; padding-bottom: 2rem}</style>")
 pages = [
     st.Page(page(name), title=title, icon=icon, url_path=name, default=name == "overview")
     for name, (title, icon) in TITLES.items()

@@ -13,7 +13,7 @@ from dashboard.gallery import LABEL_COLOUR
 from dashboard.strokes import ADD_COLOUR, ERASE_COLOUR, apply_strokes
 from training.figures import paint
 
-CANVAS_PX = 720
+CANVAS_PX = 640
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,8 @@ def write_coco(folder: Path, items: Iterable[tuple[str, Rle]], category: str) ->
 
     items: (file_name, mask). An empty mask becomes an image without annotations.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (file_name, rle) in enumerate(items):
         images.append({"id": number, "file_name": file_name, "height": rle["size"][0], "width": rle["size"][1]})
         if rle_area(rle):

@@ -57,11 +57,14 @@ def make_scene(seed: int, size_hw: tuple[int, int] = (640, 640), contents: Conte
     if contents == "taping":
         surface = int(random.integers(len(_SURFACES) - 2))
     wall = _surface(random, size_hw, surface)
-    taping, joints = np.zeros(size_hw, bool), []
+    taping = np.zeros(size_hw, bool)
+    joints: list[tuple[Points, float]] = []
     if contents in ("taping", "both"):
         taping, joints = _add_joints(random, wall, surface)
     for distract in _chosen(random, surface):
         distract(random, wall)
+    if random.random() < 0.15:
+        taping &= ~_frame_edge(random, wall)
     cracks = np.zeros(size_hw, bool)
     if contents in ("cracks", "both"):
         cracks = _add_cracks(random, wall, joints)
@@ -82,8 +85,8 @@ def _noise(random: np.random.Generator, size_hw: tuple[int, int], cell_px: float
 
 def _surface(random: np.random.Generator, size_hw: tuple[int, int], surface: int) -> Field:
     """(H, W, 3) float32 on a scale of 0 to 255."""
-    colour, grain = _SURFACES[surface]
-    colour = np.array(colour, np.float32) * random.uniform(0.85, 1.08) + random.normal(0, 4, 3)
+    paint, grain = _SURFACES[surface]
+    colour = np.array(paint, np.float32) * random.uniform(0.85, 1.08) + random.normal(0, 4, 3)
     texture = grain * (0.6 * _noise(random, size_hw, 1) + 0.5 * _noise(random, size_hw, random.uniform(2, 4)))
     if grain > 8:  # aggregate: dark pores and light stones
         stones = _noise(random, size_hw, random.uniform(3, 7))
@@ -276,19 +279,16 @@ def _compound_patch(random: np.random.Generator, wall: Field) -> None:
     wall += (cover * random.uniform(0.4, 0.9))[..., None] * (_COMPOUND * random.uniform(0.85, 1.05) - wall)
 
 
-def _frame_edge(random: np.random.Generator, wall: Field) -> None:
-    """A stud, a ruler or a floor at the picture's edge."""
+def _frame_edge(random: np.random.Generator, wall: Field) -> Mask:
+    """A stud, a ruler or a floor at the picture's edge. Returns the pixels it hides."""
     height, width = wall.shape[:2]
     depth = random.uniform(0.03, 0.15)
-    side = random.integers(4)
-    part = [
-        np.s_[: int(depth * height)],
-        np.s_[int((1 - depth) * height) :],
-        np.s_[:, : int(depth * width)],
-        np.s_[:, int((1 - depth) * width) :],
-    ][side]
+    rows, columns = np.mgrid[:height, :width]
+    place = (rows / height, 1 - rows / height, columns / width, 1 - columns / width)[random.integers(4)]
+    part = place < depth
     colour = np.array([(170, 130, 85), (90, 88, 86), (205, 205, 200), (60, 60, 66)][random.integers(4)], np.float32)
-    wall[part] = colour + 0.3 * (wall[part] - wall[part].mean(axis=(0, 1)))
+    wall[part] = colour + 0.3 * (wall[part] - wall[part].mean(axis=0))
+    return part
 
 
 def _chosen(random: np.random.Generator, surface: int) -> list[Callable[[np.random.Generator, Field], None]]:
@@ -300,7 +300,6 @@ def _chosen(random: np.random.Generator, surface: int) -> list[Callable[[np.rand
         (_straight_mark, 0.2),
         (_dirt, 0.5),
         (_compound_patch, 0.3),
-        (_frame_edge, 0.15),
     ]
     return [distract for distract, likelihood in likelihoods if random.random() < likelihood]
 
@@ -384,7 +383,7 @@ def _stroke(draw: ImageDraw.ImageDraw, start: Points, end: Points, thick: float)
 
 def _expose(random: np.random.Generator, wall: Field, masks: dict[str, Mask]) -> Photo:
     height, width = size_hw = wall.shape[:2]
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)  # type: ignore[misc]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     turn = random.uniform(0, 2 * np.pi)
     light = 1 + random.uniform(0, 0.35) * (x * np.cos(turn) + y * np.sin(turn)) - random.uniform(0, 0.2) * (x**2 + y**2)
     if random.random() < 0.3:  # the edge of a shadow, soft

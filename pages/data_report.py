@@ -44,7 +44,8 @@ with tabs[0]:
         )
         st.dataframe(
             pd.DataFrame(
-                {"group": l.group, "splits": ", ".join(l.splits), "samples": len(l.sample_ids)} for l in leaks
+                {"group": leak.group, "splits": ", ".join(leak.splits), "samples": len(leak.sample_ids)}
+                for leak in leaks
             ),
             hide_index=True,
         )

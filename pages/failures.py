@@ -81,7 +81,8 @@ for place, score in enumerate(shown.iloc[(number - 1) * PER_PAGE : number * PER_
             run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
         )
         st.image(tile, width="stretch")
-        st.markdown(f"**IoU {score.iou:.3f}** · Dice {score.dice:.3f} · {score.class_name}  \n{score.file_name[:32]}")
+        st.markdown(f"**IoU {score.iou:.3f}** · Dice {score.dice:.3f} · {score.class_name}")
+        st.caption(score.file_name[:26])
         if st.button("Open", key=f"open_{score.sample_id}"):
             st.query_params["sample"] = str(score.sample_id)
             st.rerun()

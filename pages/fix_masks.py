@@ -36,16 +36,19 @@ scores = store.scores()
 scored = scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1)
 with right:
     st.image(paint(photo, mask, LABEL_COLOUR), caption="after" if drawn else "the label as it is", width="stretch")
-    numbers = st.columns(3)
+    numbers = st.columns(2)
     numbers[0].metric(
-        "Area", f"{int(mask.sum()):,} px", f"{int(mask.sum()) - int(label.sum()):+,} px", delta_color="off"
+        "Area",
+        f"{int(mask.sum()):,} px",
+        f"{int(mask.sum()) - int(label.sum()):+,} px" if drawn else None,
+        delta_color="off",
     )
     if len(scored):
         score = scored.iloc[0]
         with sentences():
             prediction = mask_at(probs_of(score.run_id, score.split, sample.id), float(score.threshold))
         before, after = score_mask(prediction, label)["IoU"], score_mask(prediction, mask)["IoU"]
-        numbers[1].metric("IoU with the prediction", f"{after:.3f}", f"{after - before:+.3f}" if drawn else None)
+        numbers[1].metric("IoU with prediction", f"{after:.3f}", f"{after - before:+.3f}" if drawn else None)
         if st.toggle("Show the prediction", key=f"prediction_{key}"):
             caption = f"run {score.run_id}: green agrees, orange only predicted, blue only labelled"
             st.image(paint_agreement(photo, mask, prediction), caption=caption, width="stretch")

@@ -64,9 +64,9 @@ def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, 
             rows = []
             for score in chosen.itertuples():
                 photo = read_photo(workspace.photo_path(str(score.image_path)))
-                probs = read_probs(folder.probs_path(split, int(score.sample_id)))  # type: ignore[arg-type]
-                truth = decode_rle(labels[int(score.sample_id)].rle)  # type: ignore[arg-type]
-                prediction = mask_at(probs, float(score.threshold))  # type: ignore[arg-type]
+                probs = read_probs(folder.probs_path(split, int(score.sample_id)))
+                truth = decode_rle(labels[int(score.sample_id)].rle)
+                prediction = mask_at(probs, float(score.threshold))
                 pictures = [photo, paint(photo, truth, TRUE_POSITIVE), paint_agreement(photo, truth, prediction)]
                 rows.append((f"{score.file_name}   IoU {score.iou:.3f}   Dice {score.dice:.3f}", pictures))
             path = folder.evaluation(split) / "figures" / f"{class_name}_{which}.png"

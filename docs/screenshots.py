@@ -1,0 +1,85 @@
+"""Pictures of every page on a workspace, taken in a real Chromium: `make screenshots WORKSPACE=...`."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = ("overview", "data_report", "train", "metrics", "failures", "fix_masks", "prompt_lab")
+
+
+@contextmanager
+def dashboard(workspace: Path, theme: str = "light") -> Iterator[str]:
+    """Start the dashboard on a free port; yields its address and ends it again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), "--server.port", str(port),
+        "--server.headless", "true", "--browser.gatherUsageStats", "false", "--theme.base", theme,
+        "--server.address", "127.0.0.1", "--", "--workspace", str(workspace),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def settle(page: Page) -> None:
+    """Wait until Streamlit has run its script and the pictures are there."""
+    page.wait_for_selector("[data-testid=stMainBlockContainer]", timeout=60_000)
+    page.wait_for_function(
+        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'",
+        timeout=120_000,
+    )
+    page.wait_for_timeout(1500)
+
+
+def main(workspace: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        for theme, pages in (("light", PAGES), ("dark", ("failures",))):
+            with dashboard(workspace, theme) as address:
+                for name in pages:
+                    page = browser.new_page(viewport={"width": 1280, "height": 800})
+                    page.goto(f"{address}/{name}" if name != "overview" else address)
+                    settle(page)
+                    path = folder / (f"{name}.png" if theme == "light" else f"{name}_{theme}.png")
+                    page.screenshot(path=path)
+                    if name == "failures" and theme == "light":
+                        page.locator("[class*=st-key-open_] button").first.click()
+                        settle(page)
+                        page.screenshot(path=folder / "failures_sample.png")
+                    page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs" / "images")
