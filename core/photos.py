@@ -1,7 +1,6 @@
 """Photos in: any picture becomes (H, W, 3) uint8 RGB, upright, or one clear sentence says why not."""
 
 import io
-import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +14,7 @@ MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded; their owner scales them down first."""
 
 Photo = NDArray[np.uint8]
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit gives way to MAX_PIXELS, checked before anything is decoded
 _ORIENTATION_TAG = 0x0112
 
 
@@ -34,22 +34,18 @@ def read_photo(source: Path | bytes | BinaryIO, name: str | None = None) -> Phot
         raise PhotoError(f"{name} cannot be read ({error.strerror or error}); check the path") from error
     if not content:
         raise PhotoError(f"{name} is empty (0 bytes); export or copy it again")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own size warning: the limit here is ours
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise PhotoError(
-                        f"{name} has {width * height / 1e6:.0f} megapixels, "
-                        f"the limit is {MAX_PIXELS / 1e6:.0f}; scale it down"
-                    )
-                image.load()
-                return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
-        except UnidentifiedImageError as error:
-            raise PhotoError(f"{name} is not a picture this tool can read; save it as JPEG or PNG") from error
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise PhotoError(f"{name} is damaged ({error}); export or copy it again") from error
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                megapixels, limit = width * height / 1e6, MAX_PIXELS / 1e6
+                raise PhotoError(f"{name} has {megapixels:.0f} megapixels, the limit is {limit:.0f}; scale it down")
+            image.load()
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except UnidentifiedImageError as error:
+        raise PhotoError(f"{name} is not a picture this tool can read; save it as JPEG or PNG") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PhotoError(f"{name} is damaged ({error}); export or copy it again") from error
 
 
 def photo_size_hw(path: Path) -> tuple[int, int]:
@@ -58,7 +54,7 @@ def photo_size_hw(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION_TAG, 1) >= 5
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise PhotoError(f"{path.name} is not a picture this tool can read ({error})") from error
     return (width, height) if turned else (height, width)
 

@@ -131,10 +131,9 @@ def known_keys(settings: type[Settings] = RunConfig, prefix: str = "") -> dict[s
     """Every key in dotted form, with its description."""
     keys: dict[str, str] = {}
     for name, field in settings.model_fields.items():
-        inner = next(
-            (t for t in (field.annotation, *getattr(field.annotation, "__args__", ())) if _is_settings(t)), None
-        )
-        keys += known_keys(inner, f"{prefix}{name}.") if inner else [prefix + name]
+        kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+        inner = next((kind for kind in kinds if _is_settings(kind)), None)
+        keys |= known_keys(inner, f"{prefix}{name}.") if inner else {prefix + name: field.description or ""}
     return keys
 
 

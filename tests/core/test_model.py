@@ -1,0 +1,112 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
+
+from core.errors import CheckpointError, RequestError
+from core.model import PromptSegmenter
+from core.model_names import COMPACT, PUBLISHED
+from core.settings import RefinerSettings
+
+PROMPTS = ["segment crack", "segment taping area", "segment a long sentence about the wall"]
+
+
+def test_full_size_counts_and_logits_equal_the_reference(tiny_segmenter):
+    config = CLIPSegConfig(
+        vision_config={"patch_size": 16, "image_size": 224}, use_complex_transposed_convolution=True,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    reference = CLIPSegForImageSegmentation(config).eval()
+    segmenter = PromptSegmenter(reference, tiny_segmenter.processor)
+    frozen = sum(p.numel() for p in segmenter.parameters() if not p.requires_grad)
+    trainable = sum(p.numel() for p in segmenter.parameters() if p.requires_grad)
+    assert (frozen, trainable) == (149_620_737, 1_127_009)
+    pixel_values, ids = torch.randn(1, 3, 352, 352), torch.tensor([[49406, 10, 11, 49407]])
+    with torch.inference_mode():
+        expected = reference(input_ids=ids, pixel_values=pixel_values).logits
+        text = reference.clip.get_text_features(ids).pooler_output
+        assert torch.equal(segmenter.decode(segmenter.encode_image(pixel_values), text), expected)
+
+
+def test_one_encoding_serves_every_prompt_bit_for_bit(tiny_segmenter):
+    pixel_values = torch.randn(1, 3, 352, 352)
+    tokens = tiny_segmenter.processor.tokenizer(PROMPTS, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = tiny_segmenter.clipseg(**tokens, pixel_values=pixel_values.expand(3, -1, -1, -1)).logits
+        activations = tuple(a.expand(3, -1, -1) for a in tiny_segmenter.encode_image(pixel_values))
+        assert torch.equal(tiny_segmenter.decode(activations, tiny_segmenter.encode_text(PROMPTS)), expected)
+
+
+def test_saved_folder_loads_equal_here_and_in_plain_transformers(tiny_segmenter, tiny_checkpoint):
+    again = PromptSegmenter.load(tiny_checkpoint)
+    photos = torch.rand(2, 3, 96, 80)
+    with torch.inference_mode():
+        assert torch.equal(again(photos, PROMPTS[:2]), tiny_segmenter(photos, PROMPTS[:2]))
+    plain = CLIPSegForImageSegmentation.from_pretrained(tiny_checkpoint)
+    assert torch.equal(plain.decoder.film_mul.weight, tiny_segmenter.clipseg.decoder.film_mul.weight)
+    assert CLIPSegProcessor.from_pretrained(tiny_checkpoint).tokenizer("segment crack").input_ids
+
+
+def test_preprocessing_agrees_with_the_processor(tiny_segmenter):
+    photo = (torch.rand(3, 40, 50).repeat_interleave(12, 1).repeat_interleave(12, 2) * 255).byte()
+    expected = tiny_segmenter.processor(images=photo.permute(1, 2, 0).numpy(), return_tensors="pt").pixel_values
+    ours = tiny_segmenter.pixel_values(photo[None].float() / 255)
+    assert (ours - expected).abs().max() < 0.02  # the processor rounds to 8 bits after resizing
+
+
+def test_hub_id_loads_offline_from_the_local_cache(tiny_checkpoint, tmp_path):
+    commit = "a" * 40
+    repository = tmp_path / "hub" / "models--CIDAS--clipseg-rd64-refined"
+    shutil.copytree(tiny_checkpoint, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    code = f"from core.model import PromptSegmenter as P; print(P.load({PUBLISHED!r}).clipseg.config.reduce_dim)"
+    environment = {
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_HUB_OFFLINE": "1",
+        "PATH": "/usr/bin",
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.strip() == "64", done.stderr
+
+
+def test_shipped_checkpoint_is_small_and_loads():
+    segmenter = PromptSegmenter.load(COMPACT)
+    from core.model import COMPACT_FOLDER
+
+    assert sum(file.stat().st_size for file in COMPACT_FOLDER.rglob("*")) <= 12_000_000
+    assert segmenter.refiner is not None
+
+
+def test_what_is_no_clipseg_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(CheckpointError, match="bert checkpoint, not CLIPSeg"):
+        PromptSegmenter.load(tmp_path)
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        PromptSegmenter.load(tmp_path / "nothing")
+
+
+def test_long_prompts_are_cut_and_empty_ones_refused(tiny_segmenter):
+    long = "segment " + "crack " * 100
+    assert tiny_segmenter.is_cut(long)
+    assert not tiny_segmenter.is_cut("segment crack")
+    assert tiny_segmenter.encode_text([long]).shape == (1, 64)
+    with pytest.raises(RequestError, match="prompt is empty"):
+        tiny_segmenter.encode_text(["  "])
+
+
+def test_untrained_branch_changes_nothing(tiny_segmenter):
+    fresh = PromptSegmenter(tiny_segmenter.clipseg, tiny_segmenter.processor)
+    photos, coarse, text = torch.rand(1, 3, 50, 70), torch.randn(1, 352, 352), torch.randn(1, 64)
+    assert fresh.refine(photos, coarse, text) is coarse
+    fresh.add_refiner(RefinerSettings(width=4))
+    expected = torch.nn.functional.interpolate(coarse[None], (50, 70), mode="bilinear")[0]
+    assert torch.equal(fresh.refine(photos, coarse, text), expected)
