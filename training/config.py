@@ -122,9 +122,12 @@ def _nearest_key(key: str) -> str:
 
     def likeness(known: str, description: str) -> float:
         by_name = difflib.SequenceMatcher(None, key, known).ratio()
-        return max(by_name, difflib.SequenceMatcher(None, words, description[: len(words)].lower()).ratio())
+        by_description = difflib.SequenceMatcher(None, words, description[: len(words)].lower()).ratio()
+        return max(by_name, 0.9 * by_description)  # a slip of the finger is likelier than another word
 
-    return max(known_keys().items(), key=lambda item: likeness(*item))[0]
+    keys = known_keys()
+    sections = {known.rpartition(".")[0]: "" for known in keys if "." in known}
+    return max((sections | keys).items(), key=lambda item: likeness(*item))[0]
 
 
 def known_keys(settings: type[Settings] = RunConfig, prefix: str = "") -> dict[str, str]:

@@ -1,0 +1,89 @@
+"""The main job in a real Chromium: launch a training, watch a point arrive, open the worst sample, draw a band, save it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.masks import decode_rle, draw_band
+from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS, dashboard, settle
+from training.runs import progress_of, run_folder
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="install the dev extras to run the browser tests")
+pytestmark = pytest.mark.skipif(
+    not Path(CHROMIUM).exists(), reason=f"no Chromium at {CHROMIUM}; apt-get install chromium"
+)
+
+
+@pytest.fixture
+def page(workspace):
+    with dashboard(workspace.root) as address, playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 1100}, base_url=address)
+        yield opened
+        browser.close()
+
+
+def test_train_look_fix_save(page, workspace, store, tiny_checkpoint):
+    expect = playwright_api.expect
+    page.goto("/train")
+    settle(page)
+    for key, value in (("train_quick_epochs", "2"), ("train_quick_size_px", "64")):
+        box = page.locator(f".st-key-{key} input")
+        box.fill(value)
+        box.press("Enter")
+    checkpoint = page.locator(".st-key-checkpoint_quick input")
+    checkpoint.fill(str(tiny_checkpoint))
+    checkpoint.press("Enter")
+    settle(page)
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(re.compile("run="), timeout=60_000)
+    run = store.runs()[0]
+    expect(page.locator(".js-plotly-plot").nth(1).locator(".point").first).to_be_attached(timeout=120_000)
+    assert progress_of(run_folder(workspace, run.id).read_events()).epochs
+    expect(page.get_by_role("button", name="Browse failures")).to_be_visible(timeout=120_000)
+    page.wait_for_timeout(3000)  # the test split is scored right after
+
+    for _ in range(40):
+        if not store.scores(run.id).empty:
+            break
+        page.wait_for_timeout(500)
+    page.get_by_role("button", name="Browse failures").click()
+    settle(page)
+    page.locator("[class*=st-key-open_] button").first.click()
+    settle(page)
+    worst = store.scores(run.id, "test").sort_values("iou").iloc[0]
+    expect(page.get_by_role("heading", name=worst.file_name)).to_be_visible()
+    page.get_by_role("button", name="Fix this mask").click()
+    settle(page)
+    sample = store.sample(int(re.search(r"sample=(\d+)", page.url)[1]))
+    assert sample.id == worst.sample_id
+    before = decode_rle(store.label(sample.id).rle)
+
+    name = page.get_by_label("Your name")
+    name.fill("Ann")
+    name.press("Enter")
+    page.get_by_role("radio", name="Seam").or_(page.get_by_role("button", name="Seam", exact=True)).first.click()
+    settle(page)
+    canvas = page.locator("canvas.upper-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    start, end = (0.2, 0.3), (0.8, 0.7)
+    page.mouse.move(box["x"] + start[0] * box["width"], box["y"] + start[1] * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=8)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Save as new revision")).to_be_enabled(timeout=30_000)
+    page.get_by_role("button", name="Save as new revision").click()
+    expect(page.get_by_text("Saved as revision 2")).to_be_visible(timeout=30_000)
+
+    saved = store.label(sample.id)
+    assert (saved.number, saved.author, saved.tool) == (2, "Ann", "drawn")
+    height, width = before.shape
+    line = np.array([(start[0] * width, start[1] * height), (end[0] * width, end[1] * height)])
+    added = decode_rle(saved.rle) & ~before
+    thin, wide = draw_band(line, 2, before.shape), draw_band(line, 30, before.shape)
+    assert (decode_rle(saved.rle) | ~thin).all()  # the whole line is in the mask
+    assert not (added & ~wide).any()  # and nothing far from it
+    assert not (before & ~decode_rle(saved.rle)).any()  # what was there stays

@@ -1,0 +1,113 @@
+"""Every page, run by Streamlit's own AppTest on a real workspace."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from data.demo import ensure_demo
+from training.config import load_config
+from training.evaluation import evaluate
+from training.execution import execute
+from training.runs import create_run
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
+
+
+@pytest.fixture
+def trained(workspace, store, tiny_checkpoint, monkeypatch):
+    """The page sees a workspace with one finished and scored run; returns the run's id."""
+    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr("sys.argv", ["app"])
+    state._opened.clear()
+    run = create_run(
+        workspace, store, load_config("quick", ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"])
+    )
+    execute(workspace, store, run.id)
+    evaluate(workspace, store, run.id)
+    return run.id
+
+
+def show(name: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=120)
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "overview"])
+def test_page_runs_without_an_error(trained, name):
+    app = show(name)
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_of_an_empty_workspace_says_what_to_do(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(tmp_path / "empty"))
+    monkeypatch.setattr("sys.argv", ["app"])
+    state._opened.clear()
+    app = show(name)
+    assert not app.exception
+
+
+def test_gallery_shows_the_worst_first(trained, store):
+    app = show("failures")
+    scores = store.scores(trained, "test").sort_values("iou")
+    shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
+    assert shown[0].startswith(f"**IoU {scores['iou'].iloc[0]:.3f}")
+    assert len(shown) == min(12, len(scores))
+
+
+def test_a_link_opens_the_sample_and_the_threshold_follows(trained, store):
+    sample = str(store.scores(trained, "test")["sample_id"].iloc[0])
+    app = show("failures", sample=sample, run=trained)
+    assert [metric.label for metric in app.metric][:2] == ["IoU", "Dice"]
+    low = float(app.slider(key=f"threshold_{sample}").set_value(0.05).run().metric[3].value)
+    high = float(app.slider(key=f"threshold_{sample}").set_value(0.95).run().metric[3].value)
+    assert low >= high
+
+
+def test_metrics_table_equals_the_scores(trained, store):
+    table = show("metrics").dataframe[0].value
+    assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())
+
+
+def test_deciding_writes_a_review(trained, store):
+    sample = store.samples(split="test")[0].id
+    app = show("fix_masks", sample=str(sample))
+    app.text_input(key="reviewer").set_value("Ann").run()
+    next(button for button in app.button if button.label == "Accept").click().run()
+    assert store.sample(sample).review_state == "accepted"
+    assert store.reviews(sample)[0].reviewer == "Ann"
+
+
+def test_deciding_without_a_name_is_a_sentence(trained, store):
+    sample = store.samples(split="test")[0].id
+    app = show("fix_masks", sample=str(sample))
+    next(button for button in app.button if button.label == "Accept").click().run()
+    assert "name is missing" in app.error[0].value
+    assert store.sample(sample).review_state == "to review"
+
+
+def test_launch_form_refuses_what_cannot_be(trained, store):
+    app = show("train")
+    app.number_input(key="train_quick_lr").set_value(-1.0).run()
+    next(button for button in app.button if button.label == "Launch").click().run()
+    assert "train.lr input should be greater than 0" in app.error[0].value
+    assert len(store.runs()) == 1
+
+
+def test_demo_workspace_is_made_once(tmp_path):
+    from data.workspace import Workspace
+
+    workspace = Workspace.open(tmp_path)
+    store = workspace.store()
+    ensure_demo(workspace, store, lambda *_: None)
+    count = len(store.samples())
+    ensure_demo(workspace, store, lambda *_: None)
+    assert len(store.samples()) == count > 70
+    store.close()

@@ -1,0 +1,90 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.masks import decode_rle, read_mask_png
+from data.preparation import prepare
+from data.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments, workspace: Path, code: int = 0) -> str:
+    command = [sys.executable, "-m", "training.cli", *map(str, arguments), "--workspace", str(workspace)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_path):
+    ws = tmp_path / "ws"
+    report = json.loads(run("prepare", raw_export, "--json", workspace=ws))
+    assert {row["class"] for row in report["classes"]} == {"cracks", "taping"}
+    assert report["leaks"] == []
+    settings = ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"]
+    trained = json.loads(
+        run("train", "quick", *(part for s in settings for part in ("--set", s)), "--json", workspace=ws)
+    )
+    assert set(trained) == {"run", "best", "seconds"}
+    assert set(trained["best"]) == {"epoch", "val_miou"}
+    scored = json.loads(run("evaluate", trained["run"], "--json", workspace=ws))
+    assert set(scored) == {"run", "split", "classes", "overall"}
+    assert {"miou", "dice", "samples"} <= set(scored["classes"]["cracks"])
+    figures = json.loads(run("failures", trained["run"], "--json", workspace=ws))["figures"]
+    assert all(Path(path).is_file() for path in figures)
+    assert run("compare", trained["run"], trained["run"], workspace=ws)
+    photo = next((raw_export / "cracks" / "train").glob("*.jpg"))
+    masks = json.loads(
+        run("predict", photo, "segment wall crack", "segment joint tape",
+            "--run", trained["run"], "--out", tmp_path, "--json", workspace=ws)
+    )["masks"]  # fmt: skip
+    assert [Path(path).name for path in masks] == [
+        f"{photo.stem}__segment_wall_crack.png",
+        f"{photo.stem}__segment_joint_tape.png",
+    ]
+    with Image.open(masks[0]) as mask, Image.open(photo) as image:
+        assert (mask.mode, mask.size) == ("L", image.size)
+        assert set(np.unique(np.array(mask))) <= {0, 255}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["prepare", "/nowhere"], 2, "/nowhere is not a folder"),
+        (["inspect"], 2, "nothing was imported"),
+        (["train"], 2, "there are no samples to freeze"),
+        (["train", "--set", "train.lr=x"], 2, "valid number"),
+        (["evaluate", "nope"], 2, "run nope is not in this workspace"),
+        (["predict", "/nowhere.jpg", "segment crack"], 1, "cannot be read"),
+        (["predict", str(ROOT / "README.md"), "segment crack"], 1, "is not a picture"),
+        (["predict", str(ROOT / "README.md"), "segment crack", "--threshold", "2"], 2, "must lie in (0, 1), got 2.0"),
+        (["export", "--format", "voc"], 2, "format voc is unknown"),
+        (["fly"], 2, "No such command"),
+    ],
+)
+def test_errors_are_one_sentence_with_the_right_exit_code(arguments, code, words, tmp_path):
+    message = run(*arguments, workspace=tmp_path / "ws", code=code)
+    assert words in " ".join(message.split())
+    assert "Traceback" not in message
+
+
+def test_exports_come_back(workspace, store, tmp_path):
+    run("export", "--format", "coco", "--out", tmp_path / "coco", workspace=workspace.root)
+    again = Workspace.open(tmp_path / "again")
+    other = again.store()
+    prepare(tmp_path / "coco", again, other, keep_source=True)
+    before = {(s.image_hash, s.class_name): (s.split, store.label(s.id).rle) for s in store.samples()}
+    after = {(s.image_hash, s.class_name): (s.split, other.label(s.id).rle) for s in other.samples()}
+    other.close()
+    assert before == after
+    run("export", "--format", "masks", "--out", tmp_path / "masks", workspace=workspace.root)
+    areas = sorted(int(read_mask_png(path).sum()) for path in (tmp_path / "masks").rglob("*.png"))
+    assert areas == sorted(int(decode_rle(rle).sum()) for _, rle in before.values())
+    run("export", "--format", "yolo", "--out", tmp_path / "yolo", workspace=workspace.root)
+    assert (tmp_path / "yolo" / "classes.txt").read_text() == "cracks\ntaping\n"
+    assert len(list((tmp_path / "yolo" / "labels").rglob("*.txt"))) == len({hash_ for hash_, _ in before})

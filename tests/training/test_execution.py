@@ -1,0 +1,149 @@
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from core.errors import DrywallError, RequestError
+from core.masks import decode_rle, read_mask_png
+from core.metrics import count_pixels, iou
+from core.model import PromptSegmenter
+from training.config import load_config
+from training.evaluation import (
+    THRESHOLDS,
+    compare,
+    counts_by_threshold,
+    evaluate,
+    mask_at,
+    read_probs,
+    threshold_curve,
+    to_uint8,
+)
+from training.execution import execute
+from training.figures import write_failures
+from training.runs import create_run, current_run, launch, progress_of, run_folder, stop
+
+SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
+
+
+@pytest.fixture
+def config(tiny_checkpoint):
+    return load_config("quick", [*SMALL, f"checkpoint={tiny_checkpoint}"])
+
+
+@pytest.fixture
+def finished(workspace, store, config):
+    run = create_run(workspace, store, config)
+    execute(workspace, store, run.id)
+    return run.id
+
+
+def test_a_run_leaves_events_checkpoint_and_state(workspace, store, finished, tiny_segmenter):
+    run, folder = store.run(finished), run_folder(workspace, finished)
+    events = folder.read_events()
+    epochs = [event for event in events if event["event"] == "epoch"]
+    assert (run.status, run.label_set, len(epochs)) == ("finished", "labels-1", 2)
+    assert run.best_val_miou == max(epoch["val_miou"] for epoch in epochs)
+    assert {"train_loss", "val_loss", "val_miou", "val_dice", "classes", "lr", "seconds", "samples_per_second"} <= set(
+        epochs[0]
+    )
+    assert progress_of(events).share == 1
+    trained = PromptSegmenter.load(folder.best_checkpoint)
+    before, after = tiny_segmenter.state_dict(), trained.state_dict()
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed
+    assert not any(name.startswith("clipseg.clip.") for name in changed)  # the backbone is frozen
+    assert "segment wall crack" in (folder.best_checkpoint / "README.md").read_text()
+
+
+def test_the_same_seed_gives_the_same_weights(workspace, store, config, finished):
+    again = create_run(workspace, store, config)
+    execute(workspace, store, again.id)
+    first, second = (
+        PromptSegmenter.load(run_folder(workspace, i).best_checkpoint).state_dict() for i in (finished, again.id)
+    )
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_evaluation_scores_what_it_writes(workspace, store, finished):
+    document = evaluate(workspace, store, finished, "test")
+    assert json.loads(json.dumps(document)) == document
+    table, folder = store.scores(finished, "test"), run_folder(workspace, finished)
+    assert document["overall"]["miou"] == pytest.approx(table["iou"].mean())
+    assert document["overall"]["samples"] == len(store.samples(split="test")) == len(table)
+    row = table.iloc[0]
+    truth = decode_rle(store.label(int(row.sample_id)).rle)
+    mask = mask_at(read_probs(folder.probs_path("test", row.sample_id)), row.threshold)
+    assert iou(count_pixels(mask, truth)) == pytest.approx(row.iou)
+    written = sorted((folder.evaluation("test") / "masks").iterdir())
+    assert len(written) == len(table)
+    assert read_mask_png(written[0]).dtype == bool
+    assert written[0].name.endswith(("__segment_crack.png", "__segment_taping_area.png"))
+    figures = write_failures(workspace, store, finished, "test", 2)
+    assert {path.name for path in figures} == {
+        f"{c}_{w}.png" for c in table["class_name"].unique() for w in ("best", "worst")
+    }
+    curve = threshold_curve(workspace, store, finished, "test")
+    assert set(curve["threshold"]) == set(THRESHOLDS)
+    same = compare(store, finished, finished, "test")["overall"]
+    assert (same["better"], same["worse"]) == (0, 0)
+
+
+def test_threshold_counts_equal_counting_each_mask():
+    random = np.random.default_rng(0)
+    probs, truth = to_uint8(random.random((20, 30), np.float32)), random.random((20, 30)) > 0.6
+    assert counts_by_threshold(probs, truth) == [count_pixels(mask_at(probs, t), truth) for t in THRESHOLDS]
+
+
+def test_quantised_probabilities_keep_the_mask_at_one_half():
+    probs = np.nextafter(np.float32([[0.5, 0.5, 1, 0]]), np.float32([[0, 1, 1, 0]]))
+    assert mask_at(to_uint8(probs), 0.5).tolist() == [[False, True, True, False]]
+
+
+def test_requests_that_cannot_be_met(workspace, store, finished, config):
+    queued = create_run(workspace, store, config)
+    for call, words in (
+        (lambda: evaluate(workspace, store, queued.id), "has no checkpoint"),
+        (lambda: evaluate(workspace, store, finished, "tset"), "split tset is unknown"),
+        (lambda: write_failures(workspace, store, queued.id, "test", 2), "has no scores on test"),
+        (lambda: compare(store, finished, queued.id, "test"), "share no scored samples"),
+        (lambda: stop(store, finished), "nothing to stop"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            call()
+
+
+def test_a_failed_run_keeps_its_reason(workspace, store, config):
+    bad = create_run(workspace, store, config.model_copy(update={"checkpoint": "/nowhere"}))
+    with pytest.raises(DrywallError, match="cannot be loaded"):
+        execute(workspace, store, bad.id)
+    assert store.run(bad.id).status == "failed"
+    assert "/nowhere cannot be loaded" in store.run(bad.id).reason
+    assert run_folder(workspace, bad.id).read_events()[-1]["event"] == "failed"
+
+
+def test_a_launched_run_lives_by_itself_and_can_be_stopped(workspace, store, config):
+    long = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 5000, "patience": 5000})})
+    run = launch(workspace, store, long)
+    assert os.getpgid(store.run(run.id).pid) != os.getpgid(0)
+    wait_until(lambda: progress_of(run_folder(workspace, run.id).read_events()).epochs)
+    stop(store, run.id)
+    wait_until(lambda: current_run(store, run.id).status == "stopped")
+    assert store.run(run.id).best_epoch
+
+
+def test_a_killed_run_is_found_out(workspace, store, config):
+    long = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 5000})})
+    run = launch(workspace, store, long)
+    os.kill(run.pid, signal.SIGKILL)
+    wait_until(lambda: current_run(store, run.id).status == "failed")
+    assert "ended without a word" in store.run(run.id).reason
+
+
+def wait_until(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.3)
