@@ -40,6 +40,9 @@ def watch(run_id: str) -> None:
     if run.status in ACTIVE:
         left = f", about {progress.seconds_left / 60:.0f} min left" if progress.seconds_left is not None else ""
         st.progress(progress.share, text=f"{progress.what}{left}")
+    if run.status not in ACTIVE and not progress.epochs:
+        st.caption("No epoch was trained in this run, so there are no curves.")
+        return
     left_column, right_column = st.columns(2)
     left_column.plotly_chart(loss_curves(progress.epochs, progress.steps), key=f"loss_{run_id}")
     right_column.plotly_chart(miou_curves(progress.epochs), key=f"miou_{run_id}")

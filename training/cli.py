@@ -274,9 +274,9 @@ def _print_inspection(store: Store, as_json: bool) -> None:
         _emit(document, True, None)
         return
     if report.rows:
-        table = Table(*report.rows[0])
-        for row in report.rows:
-            table.add_row(*(str(value) for value in row.values()))
+        table = Table("", *(f"{row['class']}/{row['split']}" for row in report.rows))
+        for key in list(report.rows[0])[2:]:
+            table.add_row(key.replace("_", " "), *(str(row[key]) for row in report.rows))
         stdout.print(table)
     for problem in report.problems[:20]:
         stdout.print(
