@@ -101,7 +101,7 @@ def _labels(random: np.random.Generator, mask: Mask, class_name: str) -> Iterato
             "segmentation": [],
         }  # fmt: skip
         if class_name == "cracks" and random.random() > 0.05:  # a few are lost on the way and leave an empty list
-            outline = find_contours(np.pad(region.image_filled, 1), 0.5)[0]
+            outline = max(find_contours(np.pad(region.image_filled, 1), 0.5, "high"), key=len)
             points = approximate_polygon(outline, tolerance=1.2)[:-1, ::-1] - 1 + (left, top) + 0.5
             if len(points) < 3:  # a speck nobody outlines
                 continue
