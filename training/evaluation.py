@@ -150,8 +150,8 @@ def counts_by_threshold(probs: Probs, truth: Mask) -> list[PixelCounts]:
 
 
 def to_uint8(probs: NDArray[np.float32]) -> Probs:
-    """Probabilities in [0, 1] on a scale of 0 to 255, so that `mask_at` finds the same mask at 0.5."""
-    return np.floor(probs * 255.999).astype(np.uint8)
+    """Probabilities in [0, 1] in 256 equal steps, so that `mask_at` finds the same mask at 0.5."""
+    return np.minimum(np.floor(probs * 256), 255).astype(np.uint8)
 
 
 def mask_at(probs: Probs, threshold: float) -> Mask:

@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -94,6 +95,7 @@ def launch(workspace: Workspace, store: Store, config: RunConfig) -> Run:
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
+    threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before this program
     started = _process_started(process.pid)
     store.update_run(run.id, pid=process.pid, pid_started=started)
     return store.run(run.id)

@@ -18,6 +18,7 @@ POLYGON = {
     "scaleX": 1, "scaleY": 1, "angle": 0, "points": [{"x": 250, "y": 50}, {"x": 350, "y": 60}, {"x": 330, "y": 150}],
 }  # fmt: skip
 EMPTY = np.zeros((300, 400), bool)
+# Areas are held to 4 %: at a slope of 1/3 pixel centres lie in rows 0.32 px apart, so a 12-px band gains or loses a row
 
 
 def draw(*objects, mask=EMPTY, canvas_width_px=400):
@@ -30,7 +31,7 @@ def test_seam_becomes_a_band_where_it_was_drawn():
     assert band[201:204, 50:53].any()
     assert band[248, 198]
     assert not band[150].any()
-    assert band.sum() == pytest.approx(np.hypot(150, 50) * 12 + np.pi * 36, rel=0.02)
+    assert band.sum() == pytest.approx(np.hypot(150, 50) * 12 + np.pi * 36, rel=0.04)
 
 
 def test_brush_follows_its_path():
@@ -46,7 +47,7 @@ def test_polygon_is_filled():
 
 def test_strokes_land_at_full_resolution():
     large = draw(SEAM, mask=np.zeros((3000, 4000), bool))
-    assert large.sum() == pytest.approx(100 * draw(SEAM).sum(), rel=0.02)
+    assert large.sum() == pytest.approx(100 * draw(SEAM).sum(), rel=0.04)
     assert large[2250, 1250]
 
 
@@ -66,7 +67,7 @@ def test_moving_an_object_moves_its_pixels(shape):
 
 def test_turning_a_seam_by_a_right_angle():
     turned = draw({**SEAM, "angle": 90})
-    assert turned.sum() == pytest.approx(draw(SEAM).sum(), rel=0.02)
+    assert turned.sum() == pytest.approx(draw(SEAM).sum(), rel=0.04)
     assert turned[225 - 70, 125 + 23]
     assert turned[225 + 70, 125 - 23]
 
