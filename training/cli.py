@@ -90,7 +90,6 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train and score the test split; prints the run's id."""
-    from training.evaluation import evaluate
     from training.execution import execute
     from training.runs import create_run
 
@@ -109,8 +108,6 @@ def train(
                 )
 
         outcome = execute(opened, store, run.id, show)
-        if outcome.best_epoch and store.samples(split="test"):
-            evaluate(opened, store, run.id, "test", on_progress)
     best = {"epoch": outcome.best_epoch, "val_miou": outcome.best_val_miou if outcome.best_epoch else None}
     _emit({"run": run.id, "best": best, "seconds": outcome.seconds}, as_json, run.id)
 

@@ -20,7 +20,7 @@ from data.store import Store
 from data.synthetic_export import write_exact_export
 from data.workspace import Workspace
 from training.config import load_config
-from training.evaluation import evaluate, mask_at, read_probs
+from training.evaluation import mask_at, read_probs
 from training.execution import execute
 from training.runs import create_run, run_folder
 
@@ -36,7 +36,6 @@ def main(folder: Path) -> None:
         prepare(raw, workspace, store, keep_source=True)
     run = create_run(workspace, store, load_config("scratch"))
     outcome = execute(workspace, store, run.id, _report)
-    evaluate(workspace, store, run.id, "test")
     publish(workspace, store, run.id, outcome.seconds)
 
 

@@ -19,6 +19,7 @@ from data.records import Run
 from data.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
+from training.evaluation import evaluate
 from training.model_card import model_card
 from training.runs import run_folder
 from training.scratch import SCRATCH, untrained_segmenter
@@ -27,7 +28,7 @@ from training.scratch import SCRATCH, untrained_segmenter
 def execute(
     workspace: Workspace, store: Store, run_id: str, on_event: Callable[[Event], None] = lambda event: None
 ) -> Outcome:
-    """Train the queued run to its end in this process. SIGTERM and Ctrl-C stop it after the step it is in.
+    """Train the queued run in this process, then score the test split. SIGTERM and Ctrl-C stop it after the step it is in.
 
     Whatever happens is written to the run: state, reason, best epoch. Raises DrywallError when the work fails.
     """
@@ -44,6 +45,9 @@ def execute(
 
     try:
         outcome = _train(workspace, store, run, tell, stopping.is_set, folder.best_checkpoint)
+        if outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+            tell({"event": "scoring"})
+            evaluate(workspace, store, run_id, "test")
     except Exception as error:
         reason = str(error) if isinstance(error, DrywallError) else f"{type(error).__name__}: {error}"
         tell({"event": "failed", "reason": reason})

@@ -141,6 +141,8 @@ def progress_of(events: list[dict[str, Any]]) -> RunProgress:
     what = f"epoch {last['epoch']} of {last['epochs']}, step {last['step']} of {last['steps']}"
     if len(epochs) == last["epoch"]:
         what = f"epoch {last['epoch']} of {last['epochs']} done"
+    if any(event["event"] == "scoring" for event in events):
+        share, what = 1.0, "scoring the test split"
     elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(events[0]["time"])).total_seconds()
     return RunProgress(min(share, 1.0), what, elapsed * (1 - share) / share, epochs, steps)
 
