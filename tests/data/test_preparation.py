@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,7 +22,7 @@ def test_photos_are_stored_by_content_with_thumbnails(workspace, store):
 
 def test_importing_again_adds_nothing_and_keeps_what_people_fixed(workspace, store, raw_export):
     before = store.samples()
-    fixed = store.save_label(1, store.label(2).rle, based_on=1, author="ann", tool="drawn")
+    fixed = store.save_label(1, np.zeros(store.sample(1).size_hw, bool), based_on=1, author="ann", tool="drawn")
     prepare(raw_export, workspace, store)
     assert len(store.samples()) == len(before)
     assert store.label(1) == fixed
