@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
+from transformers.utils import logging as transformers_logging
 
 from core.errors import CheckpointError
 from core.model_names import COMPACT
@@ -21,6 +22,7 @@ from core.refiner import FullResolutionBranch
 from core.settings import RefinerSettings
 
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
+transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 
 
