@@ -74,7 +74,8 @@ class PromptSegmenter(nn.Module):
         self.clipseg.save_pretrained(folder)
         self.processor.save_pretrained(folder)
         if self.refiner is not None:
-            save_file(self.refiner.state_dict(), folder / _REFINER_WEIGHTS)
+            plain = {name: value.contiguous() for name, value in self.refiner.state_dict().items()}
+            save_file(plain, folder / _REFINER_WEIGHTS)
             (folder / _REFINER_CONFIG).write_text(self.refiner.config.model_dump_json(indent=2) + "\n", "utf-8")
         (folder / "README.md").write_text(model_card, "utf-8")
 

@@ -2,7 +2,9 @@
 
 CLIPSeg decides on a grid of 16-pixel tokens, so its cracks are blobs. This branch puts the edge back where the photo
 has it: an encoder-decoder (Ronneberger et al. 2015) with additive skips, modulated feature-wise by the text embedding
-(FiLM, Perez et al. 2018). Its last layer starts at zero, so an untrained branch leaves the coarse logits as they are.
+(FiLM, Perez et al. 2018). It works on pixels folded two by two into channels (sub-pixel convolution, Shi et al. 2016), so
+nothing is lost and the widest maps are a quarter as large. Its last layer starts at zero, so an untrained branch leaves
+the coarse logits as they are.
 """
 
 from itertools import pairwise
@@ -13,7 +15,8 @@ from torch.nn import functional as F
 
 from core.settings import RefinerSettings
 
-STRIDE = 16
+FOLD = 2
+STRIDE = 32
 """Photos are padded to a multiple of this, the branch's deepest stride."""
 
 
@@ -21,18 +24,18 @@ class FullResolutionBranch(nn.Module):
     def __init__(self, config: RefinerSettings, text_dim: int) -> None:
         super().__init__()
         self.config = config
-        widths = [config.width * factor for factor in (1, 3, 6, 12, 16)]
-        self.stem = _block(4, widths[0], stride=1)
+        widths = [config.width * factor for factor in (1, 2, 4, 5, 5)]  # at strides 2, 4, 8, 16, 32
+        self.stem = nn.Sequential(_block(4 * FOLD**2, widths[0]), _block(widths[0], widths[0]))
         self.down = nn.ModuleList(
-            nn.Sequential(_block(shallow, deep, stride=2), _block(deep, deep, stride=1))
-            for shallow, deep in pairwise(widths)
+            nn.Sequential(_block(shallow, deep, stride=2), _block(deep, deep)) for shallow, deep in pairwise(widths)
         )
         self.film = nn.ModuleList(nn.Linear(text_dim, 2 * width) for width in widths)
         self.lateral = nn.ModuleList(nn.Conv2d(deep, shallow, 1) for shallow, deep in pairwise(widths))
-        self.up = nn.ModuleList(_block(width, width, stride=1) for width in widths[:-1])
-        self.head = nn.Conv2d(widths[0], 1, 3, padding=1)
+        self.up = nn.ModuleList(_block(width, width) for width in widths[:-1])
+        self.head = nn.Conv2d(widths[0], FOLD**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, photos: Tensor, coarse_logits: Tensor, text: Tensor) -> Tensor:
         """photos: (B, 3, H, W) float, normalised. coarse_logits: (B, h, w). text: (B, E). Returns logits (B, H, W)."""
@@ -40,14 +43,15 @@ class FullResolutionBranch(nn.Module):
         coarse = F.interpolate(coarse_logits[:, None], (height, width), mode="bilinear", align_corners=False)
         features = torch.cat([photos, coarse.clamp(-8, 8) / 4], dim=1)  # (B, 4, H, W)
         features = F.pad(features, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        levels = [self.stem(features.contiguous(memory_format=torch.channels_last))]
+        features = F.pixel_unshuffle(features, FOLD).contiguous(memory_format=torch.channels_last)
+        levels = [self.stem(features)]
         for down in self.down:
             levels.append(down(levels[-1]))
         features = self._modulate(levels[-1], text, len(levels) - 1)
         for level in range(len(levels) - 2, -1, -1):
             raised = F.interpolate(self.lateral[level](features), levels[level].shape[-2:], mode="nearest")
             features = self.up[level](self._modulate(levels[level] + raised, text, level))
-        delta = self.head(features)[:, :, :height, :width]
+        delta = F.pixel_shuffle(self.head(features), FOLD)[:, :, :height, :width]
         return (coarse + delta)[:, 0]
 
     def _modulate(self, features: Tensor, text: Tensor, level: int) -> Tensor:
@@ -55,9 +59,9 @@ class FullResolutionBranch(nn.Module):
         return features * (1 + scale) + shift
 
 
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.GroupNorm(outputs // 4, outputs),
+        nn.GroupNorm(outputs // 8, outputs),
         nn.ReLU(inplace=True),
     )

@@ -12,7 +12,9 @@ class Settings(BaseModel):
 class RefinerSettings(Settings):
     """The full-resolution branch (`core.refiner`)."""
 
-    width: int = Field(8, ge=4, le=64, multiple_of=4, description="Channels at full resolution")
+    width: int = Field(
+        24, ge=8, le=128, multiple_of=8, description="Channels at half resolution, the branch's finest map"
+    )
     max_side: int = Field(
         1024, ge=64, le=4096, description="Longest side, in pixels, at which the branch reads a photo"
     )
@@ -38,6 +40,7 @@ class TrainSettings(Settings):
     lr: float = Field(
         1e-4, gt=0, le=1, description="Learning rate of AdamW at the start; cosine annealing takes it to 0"
     )
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps over which the learning rate rises from 0")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Weight decay of AdamW")
     patience: int = Field(7, ge=1, description="Epochs without a better validation mIoU before the run stops")
     bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy in the loss")

@@ -1,5 +1,6 @@
 """The training loop, read top to bottom. It knows tensors and numbers; runs, files and pages listen to its events."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def train(
         generator=torch.Generator().manual_seed(config.seed),
     )  # fmt: skip
     val_loader = DataLoader(val_set, config.batch_size, num_workers=config.workers, collate_fn=collate)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs * len(loader))
+    scheduler = cosine_annealing(optimizer, config.epochs * len(loader), config.warmup)
     model, optimizer, loader, val_loader, scheduler = accelerator.prepare(
         segmenter, optimizer, loader, val_loader, scheduler
     )
@@ -110,6 +111,18 @@ def train(
         if epoch - best_epoch >= config.patience:
             break
     return Outcome(best_epoch, best_miou, epoch, time.monotonic() - began, stopped)
+
+
+def cosine_annealing(
+    optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.0
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Cosine annealing to 0 (Loshchilov & Hutter 2017, without restarts) after a linear rise over `warmup` of all steps."""
+    rise = warmup * steps
+
+    def factor(step: int) -> float:
+        return min(1.0, (step + 1) / (rise + 1)) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 @torch.inference_mode()

@@ -126,10 +126,10 @@ def _add_joints(random: np.random.Generator, wall: Field, surface: int) -> tuple
             points[1] = centre + reach * 0.1
         across, along = _distance_along(points, size_hw)
         style = random.choice(["bare", "tapered", "tape", "compound"], p=[0.25, 0.25, 0.2, 0.3])
-        low, high = {"bare": (8, 20), "tapered": (24, 56), "tape": (22, 44), "compound": (34, 90)}[style]
+        low, high = {"bare": (12, 16), "tapered": (24, 56), "tape": (22, 44), "compound": (34, 90)}[style]
         band_px = random.uniform(low, high) * scale
         band = draw_band(points, band_px, size_hw)
-        _paint_joint(random, wall, style, band, across, along, band_px, scale)
+        band = _paint_joint(random, wall, style, band, across, along, band_px, scale)
         if style != "compound" and surface < _BOARDS and random.random() < 0.7:
             _screws_beside(random, wall, points, scale)
         taping |= band
@@ -146,16 +146,18 @@ def _paint_joint(
     along: Field,
     band_px: float,
     scale: float,
-) -> None:
+) -> Mask:
+    """Paint one joint inside its band; returns the pixels it really covers, which are its truth."""
     size_hw, half = band.shape, band_px / 2
+    rim = ndimage.binary_dilation(band, iterations=2)  # edges may spill over the band's sides, not beyond its end
     inside = np.clip(1 - np.abs(across) / half, 0, 1) * band
     line = np.exp(-0.5 * (across / max(0.7, random.uniform(0.5, 1.6) * scale)) ** 2) * band
     if style in ("bare", "tapered"):
         wall -= (line * random.uniform(25, 95))[..., None]
         if style == "tapered":  # the shallow recess: one side in shade, the other lit
             wall += (np.sin(np.clip(across / half, -1, 1) * np.pi) * random.uniform(4, 12) * band)[..., None]
-            edges = np.exp(-0.5 * ((np.abs(across) - half) / 1.5) ** 2)
-            wall -= (edges * random.uniform(2, 10))[..., None]
+            edges = np.exp(-0.5 * ((np.abs(across) - half) / 1.5) ** 2) * rim
+            wall -= (edges * random.uniform(5, 14))[..., None]
         else:
             wall -= (np.exp(-0.5 * (across / (half / 2)) ** 2) * band * random.uniform(3, 12))[..., None]
     elif style == "tape":  # paper or mesh tape, edges showing
@@ -164,7 +166,7 @@ def _paint_joint(
         if random.random() < 0.4:
             mesh = (np.sin(across * 2 / scale) + np.sin(along * 2 / scale)) * random.uniform(2, 8)
             wall += (mesh * band)[..., None]
-        edges = np.exp(-0.5 * ((np.abs(across) - half) / 1.0) ** 2)
+        edges = np.exp(-0.5 * ((np.abs(across) - half) / 1.0) ** 2) * rim
         wall -= (edges * random.uniform(6, 26))[..., None]
     else:  # compound, feathered and ragged, knife streaks along it
         ragged = half * (0.86 + 0.10 * _noise(random, size_hw, 40 * scale) + 0.05 * _noise(random, size_hw, 10 * scale))
@@ -178,6 +180,8 @@ def _paint_joint(
         compound = _COMPOUND * random.uniform(0.8, 1.05) + (2.5 * streaks + 2 * _noise(random, size_hw, 30))[..., None]
         wall += cover[..., None] * (compound - wall)
         wall -= (inside * random.uniform(0, 6))[..., None]
+        return band & (np.abs(across) <= ragged)
+    return band
 
 
 def _screws_beside(random: np.random.Generator, wall: Field, points: Points, scale: float) -> None:

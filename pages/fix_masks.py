@@ -71,10 +71,13 @@ with right:
         except DrywallError as error:  # what was drawn stays on the canvas
             st.error(str(error), icon=":material/error:")
         else:
-            st.session_state["saved"] = f"Saved as revision {saved.number} of sample {sample.id}."
+            st.session_state["saved"] = (sample.id, saved.number)
             st.rerun()
-    if "saved" in st.session_state:
-        st.success(st.session_state.pop("saved"), icon=":material/check:")
+    if st.session_state.get("saved") == (
+        sample.id,
+        sample.revision,
+    ):  # stays until the next save: the canvas reruns too
+        st.success(f"Saved as revision {sample.revision} of sample {sample.id}.", icon=":material/check:")
     with st.container(horizontal=True):
         if st.button("Accept", icon=":material/thumb_up:", help="The label is right", disabled=drawn):
             decide("accepted")

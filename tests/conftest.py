@@ -34,7 +34,7 @@ def sample_data() -> Path:
 def tiny_segmenter() -> PromptSegmenter:
     """A real CLIPSeg with random weights: hidden 32, three layers, 352 px."""
     segmenter = untrained_segmenter(PROMPTS, seed=1, hidden=32, layers=3)
-    segmenter.add_refiner(RefinerSettings(width=4, max_side=128))
+    segmenter.add_refiner(RefinerSettings(width=8, max_side=128))
     return segmenter.eval()
 
 

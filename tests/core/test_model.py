@@ -107,6 +107,6 @@ def test_untrained_branch_changes_nothing(tiny_segmenter):
     fresh = PromptSegmenter(tiny_segmenter.clipseg, tiny_segmenter.processor)
     photos, coarse, text = torch.rand(1, 3, 50, 70), torch.randn(1, 352, 352), torch.randn(1, 64)
     assert fresh.refine(photos, coarse, text) is coarse
-    fresh.add_refiner(RefinerSettings(width=4))
+    fresh.add_refiner(RefinerSettings(width=8))
     expected = torch.nn.functional.interpolate(coarse[None], (50, 70), mode="bilinear")[0]
     assert torch.equal(fresh.refine(photos, coarse, text), expected)
