@@ -35,7 +35,7 @@ class FullResolutionBranch(nn.Module):
         self.head = nn.Conv2d(widths[0], FOLD**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, photos: Tensor, coarse_logits: Tensor, text: Tensor) -> Tensor:
         """photos: (B, 3, H, W) float, normalised. coarse_logits: (B, h, w). text: (B, E). Returns logits (B, H, W)."""
