@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from core.errors import RequestError, StaleRevisionError, WorkspaceError
 from core.masks import Mask, Rle, encode_rle, rle_area
 from data import tables as t
+from data.drafts import Drafts
 from data.records import (
     REVIEW_STATES,
     ImageRecord,
@@ -36,7 +37,7 @@ from data.records import (
 )
 
 
-class Store:
+class Store(Drafts):
     def __init__(self, database: Path | str) -> None:
         """A SQLite file, or a SQLAlchemy URL. Makes the tables of a new database.
 
@@ -68,7 +69,6 @@ class Store:
                     f"the workspace has schema version {version}, this program knows {t.SCHEMA_VERSION}; "
                     "update Drywall QA or choose another --workspace"
                 )
-            return
         t.Base.metadata.create_all(self._engine)
         with self._transaction() as session:
             if session.get(t.WorkspaceRow, 1) is None:
