@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import delete, select
 
 from core.masks import Mask
 from core.patches import Patch, apply_patch, patch_between
 from data import tables as t
+from data.database import Database, now_utc
 
 _PROVENANCE_OF_TOOL = {
     "model": "accepted proposal",
@@ -62,12 +62,10 @@ class Draft:
         return kinds.pop() if len(kinds) == 1 else "edited proposal" if kinds else "drawn"
 
 
-class Drafts:
-    _transaction: Any
-
+class Drafts(Database):
     def add_strokes(self, sample_id: int, reviewer: str, based_on: int, strokes: Sequence[Stroke]) -> None:
         """Append to the reviewer's draft of a sample. based_on: the revision that is on the screen."""
-        now = datetime.now(UTC)
+        now = now_utc()
         with self._transaction() as session:
             session.add_all(
                 t.DraftStrokeRow(

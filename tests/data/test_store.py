@@ -17,14 +17,6 @@ from data.store import Store
 MASK = np.eye(4, 6, dtype=bool)
 
 
-@pytest.fixture
-def filled(empty_store):
-    rle = encode_rle(MASK)
-    images = [ImageRecord(f"h{i}", f"images/h{i}.jpg", 4, 6) for i in range(3)]
-    empty_store.add_samples(images, [NewSample(f"h{i}", "cracks", f"{i}.jpg", "train", i == 0, rle) for i in range(3)])
-    return empty_store
-
-
 def save(store, mask, based_on, sample=1):
     return store.save_label(sample, mask, based_on=based_on, author="ann", tool="drawn")
 
@@ -151,7 +143,7 @@ def test_newer_and_broken_workspaces_are_refused(filled, tmp_path):
     with sqlite3.connect(tmp_path / "qa.db") as connection:
         connection.execute("UPDATE workspace SET schema_version = 99")
     connection.close()
-    with pytest.raises(WorkspaceError, match="schema version 99, this program knows 1"):
+    with pytest.raises(WorkspaceError, match="schema version 99, this program knows"):
         Store(tmp_path / "qa.db")
     (tmp_path / "junk.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(WorkspaceError, match="cannot be opened"):
