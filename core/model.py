@@ -117,19 +117,6 @@ class PromptSegmenter(nn.Module):
             layer.self_attn.config = copy.copy(layer.self_attn.config)
             layer.self_attn.config._attn_implementation = _MATMUL
 
-    @property
-    def cut(self) -> int:
-        """How many of the used vision layers are frozen, counted from the photo: what lies below can be computed once."""
-        layers = self.clipseg.clip.vision_model.encoder.layers[: self._used[-1] + 1]
-        trains = [any(parameter.requires_grad for parameter in layer.parameters()) for layer in layers]
-        return trains.index(True) if any(trains) else len(trains)
-
-    def use_matmul_attention(self) -> None:
-        """Let the decoder attend by plain matrix products: with its heads of 16 channels they train faster on a CPU than the
-        fused kernel, whose backward pass took half of a step (`drywall-qa bench attention`). Equal up to rounding."""
-        for layer in self.clipseg.decoder.layers:
-            layer.self_attn.config._attn_implementation = _MATMUL
-
     def encode_image(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
         """pixel_values: (B, 3, S, S) float, normalised. Returns the extracted activations, each (B, 1 + (S/P)^2, D)."""
         return self.encode_above(self.encode_below(pixel_values))
