@@ -14,8 +14,9 @@ from scipy import ndimage
 
 Profile = NDArray[np.floating]
 BARE, RECESS, COVERED = "bare", "recess", "covered"
-_TYPICAL_BARE_PX = 14.0  # of a 640-px photo: what a bare joint's compound will cover
-_NARROWEST_PX, _WIDEST_PX = 10.0, 90.0
+# Widths in pixels of a 640-px photo. A bare line does not show how wide its tape will be: near 14.
+_BARE_PX = (14.0, 12.0, 13.0, 15.0, 16.0)
+_NARROWEST_PX, _WIDEST_PX = 18.0, 95.0
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,16 @@ def band_models(half_window: int, scale: float = 1.0, step: float = 1.05) -> lis
     light = np.linalg.qr(light.T)[0].T
     line = np.exp(-0.5 * (u / max(1.1 * scale, 0.8)) ** 2)
     models = []
-    bare = _TYPICAL_BARE_PX * scale
-    models.append(Model(BARE, bare, _orthonormal([line, np.exp(-0.5 * (u / (bare / 4)) ** 2)], light)))
+    for bare in np.array(_BARE_PX) * scale:
+        models.append(Model(BARE, bare, _orthonormal([line, np.exp(-0.5 * (u / (bare / 4)) ** 2)], light)))
     width = _NARROWEST_PX * scale
     while width <= min(_WIDEST_PX * scale, 2 * half_window - 4):
         half = width / 2
         inside = np.clip(half + 0.5 - np.abs(u), 0, 1)
         edges = np.exp(-0.5 * ((np.abs(u) - half) / 1.4) ** 2)
         flanks = np.sin(np.clip(u / half, -1, 1) * np.pi)
-        if width >= 18 * scale:
-            models.append(Model(RECESS, width, _orthonormal([line, edges, flanks], light)))
-            models.append(Model(COVERED, width, _orthonormal([inside, edges], light)))
+        models.append(Model(RECESS, width, _orthonormal([line, edges, flanks], light)))
+        models.append(Model(COVERED, width, _orthonormal([inside, edges], light)))
         width *= step
     return models
 
@@ -67,12 +67,19 @@ def _orthonormal(shapes: list[Profile], light: NDArray[np.floating]) -> NDArray[
 
 
 def explained(profiles: NDArray[np.floating], models: list[Model], half_window: int) -> NDArray[np.floating]:
-    """(models, ..., centres): what each model explains of the window around each centre, of profiles (..., samples)."""
+    """(models, ..., centres): what each model explains of the window around each centre, of profiles (..., samples).
+
+    In a recess, edges count half of its line at most and flanks as much as it: without a line they would fit any step.
+    """
     windows = np.lib.stride_tricks.sliding_window_view(profiles, 2 * half_window + 1, axis=-1)
     basis = np.concatenate([model.basis for model in models])
-    heights = np.einsum("...w,bw->b...", windows, basis, optimize=True)
+    energy = np.einsum("...w,bw->b...", windows, basis, optimize=True) ** 2
     first = np.cumsum([0, *(len(model.basis) for model in models[:-1])])
-    return np.add.reduceat(heights**2, first, axis=0)
+    for model, row in zip(models, first, strict=True):
+        if model.kind == RECESS:
+            energy[row + 1] = np.minimum(energy[row + 1], 0.5 * energy[row])
+            energy[row + 2] = np.minimum(energy[row + 2], energy[row])
+    return np.add.reduceat(energy, first, axis=0)
 
 
 def tilted_profiles(
@@ -95,18 +102,18 @@ def tilted_profiles(
 
 
 def fit_band(
-    grey: NDArray[np.floating], ends_xy: NDArray[np.floating], search_px: float, scale: float, step_px: float = 0.5
+    grey: NDArray[np.floating], ends_xy: NDArray[np.floating], tilt_px: float, shift_px: float, scale: float
 ) -> list[Fit]:
-    """The best fit of each width near a line: ends moved across by up to search_px. Best first, one a model."""
+    """The best fit of each width near a line: its ends moved across together by shift_px, against each other by tilt_px.
+
+    Best first, one a model.
+    """
     half_window = round(62 * scale)
-    reach = half_window + int(np.ceil(search_px))
-    tilts = np.arange(-search_px, search_px + step_px / 2, step_px)
-    profiles = tilted_profiles(grey, ends_xy, tilts, reach)
+    tilts = np.arange(-tilt_px, tilt_px + 0.25, 0.5)
+    profiles = tilted_profiles(grey, ends_xy, tilts, half_window + int(np.ceil(shift_px)))
     models = band_models(half_window, scale)
     gains = explained(profiles, models, half_window)  # (models, tilts, centres)
     centres = np.arange(gains.shape[-1]) - (gains.shape[-1] - 1) / 2
-    allowed = np.abs(centres) + np.abs(tilts)[:, None] <= search_px + 0.5
-    gains = np.where(allowed, gains, -1)
     along = ends_xy[1] - ends_xy[0]
     normal = np.array((-along[1], along[0])) / np.hypot(*along)
     fits = []
