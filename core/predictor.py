@@ -36,7 +36,6 @@ class Predictor:
 
     def __init__(self, segmenter: PromptSegmenter) -> None:
         self.segmenter = segmenter.eval()
-        self._text: dict[str, torch.Tensor] = {}
 
     @torch.inference_mode()
     def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
@@ -45,7 +44,7 @@ class Predictor:
         device = self.segmenter.image_mean.device
         height, width = photo.shape[:2]
         pixels = torch.from_numpy(np.array(photo)).to(device).permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
-        text = self._embed(prompts)
+        text = self.segmenter.embed(prompts)
         activations = self.segmenter.encode_image(self.segmenter.pixel_values(pixels))
         refiner = self.segmenter.refiner
         if refiner is not None and max(height, width) > refiner.config.max_side:
@@ -58,10 +57,3 @@ class Predictor:
             full = F.interpolate(logits[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
             predictions.append(Prediction(prompt, full.sigmoid().cpu().numpy(), self.segmenter.is_cut(prompt)))
         return predictions
-
-    def _embed(self, prompts: Sequence[str]) -> torch.Tensor:
-        """(P, E), each prompt embedded once in the predictor's life."""
-        for prompt in prompts:
-            if prompt not in self._text:
-                self._text[prompt] = self.segmenter.encode_text([prompt])
-        return torch.cat([self._text[prompt] for prompt in prompts])

@@ -24,12 +24,26 @@ class AugmentSettings(Settings):
     """Augmentation of photo and mask together (`core.augment`); all off is the published recipe."""
 
     flip: bool = Field(False, description="Flip left-right and top-bottom, each with probability one half")
-    quarter_turns: bool = Field(False, description="Turn each batch by a random multiple of 90 degrees")
+    quarter_turns: bool = Field(False, description="Turn each photo by a random multiple of 90 degrees")
     rotate_degrees: float = Field(0.0, ge=0, le=180, description="Largest free rotation, in degrees")
     crop_min: float = Field(1.0, ge=0.1, le=1, description="Smallest side of the random crop as a share of the photo's")
     colour: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast, saturation and hue changes")
     blur: float = Field(0.0, ge=0, le=5, description="Strongest blur, as the sigma in pixels")
     noise: float = Field(0.0, ge=0, le=0.5, description="Standard deviation of Gaussian noise, on a scale of 0 to 1")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a photo looks different from view to view."""
+        return self != AugmentSettings()
+
+
+class CacheSettings(Settings):
+    """The feature cache (`core.feature_cache`): what frozen layers make of a photo is computed once."""
+
+    max_gb: float = Field(
+        0.0, ge=0, le=10_000, description="Most disk space it may take, in GB; 0 computes anew each epoch"
+    )
+    views: int = Field(4, ge=1, le=1000, description="Augmented views of a photo that are kept and taken in turn")
 
 
 class TrainSettings(Settings):
@@ -46,7 +60,9 @@ class TrainSettings(Settings):
     bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy in the loss")
     dice: float = Field(0.5, ge=0, description="Weight of soft Dice in the loss")
     threshold: float = Field(0.5, gt=0, lt=1, description="Probability from which a pixel counts as predicted")
-    precision: Literal["no", "bf16", "fp16"] = Field("no", description="Mixed precision; `no` is fp32")
+    precision: Literal["no", "bf16", "fp16", "auto"] = Field(
+        "no", description="Mixed precision; `no` is fp32, `auto` is bf16 where a measurement shows that it pays"
+    )
     size_px: int = Field(352, ge=32, le=2048, description="Side, in pixels, of the square training crops")
     workers: int = Field(0, ge=0, le=64, description="Processes that read photos ahead of the loop")
     seed: int = Field(42, ge=0, description="Seed of everything random")

@@ -34,6 +34,8 @@ def sample_data() -> Path:
 def tiny_segmenter() -> PromptSegmenter:
     """A real CLIPSeg with random weights: hidden 32, three layers, 352 px."""
     segmenter = untrained_segmenter(PROMPTS, seed=1, hidden=32, layers=3)
+    last = segmenter.clipseg.decoder.transposed_convolution[-1]
+    torch.nn.init.normal_(last.weight, std=0.05)  # an untrained one says the same everywhere
     segmenter.add_refiner(RefinerSettings(width=8, max_side=128))
     return segmenter.eval()
 

@@ -90,12 +90,27 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train and score the test split; prints the run's id."""
-    from training.execution import execute
+    from training.execution import agreed
     from training.runs import create_run
 
     opened, store = _open(workspace)
-    run = store.run(queued) if queued else create_run(opened, store, load_config(config, set_ or []))
-    stderr.print(f"run {run.id} on {run.label_set}")
+    run_id = queued or agreed(lambda: create_run(opened, store, load_config(config, set_ or [])).id)
+    _execute(opened, store, run_id, as_json)
+
+
+@app.command()
+def resume(run: str, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+    """Go on with a stopped, failed or killed run after its last whole epoch; its weights end as if nothing had happened."""
+    opened, store = _open(workspace)
+    _execute(opened, store, run, as_json, resume=True)
+
+
+def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, resume: bool = False) -> None:
+    from accelerate import PartialState
+
+    from training.execution import execute
+
+    stderr.print(f"run {run_id} on {store.run(run_id).label_set}")
     with _progress() as on_progress:
 
         def show(event: dict[str, Any]) -> None:
@@ -106,10 +121,19 @@ def train(
                 stderr.print(
                     f"epoch {event['epoch']}: loss {event['train_loss']:.4f}, val mIoU {event['val_miou']:.4f}"
                 )
+            elif event["event"] == "memory":
+                stderr.print(f"memory ran out: {event['batch']} samples at a time, {event['accumulate']} to a step")
+            elif event["event"] == "cache" and event["used"]:
+                stderr.print(f"feature cache: {event['photos']} views to encode, {event['gigabytes']:.2f} GB")
+            elif event["event"] == "cache":
+                stderr.print(
+                    f"no feature cache ({event['gigabytes']:.2f} GB): {event['reason']}; photos are encoded anew"
+                )
 
-        outcome = execute(opened, store, run.id, show)
+        outcome = execute(workspace, store, run_id, show, resume=resume)
     best = {"epoch": outcome.best_epoch, "val_miou": outcome.best_val_miou if outcome.best_epoch else None}
-    _emit({"run": run.id, "best": best, "seconds": outcome.seconds}, as_json, run.id)
+    if PartialState().is_main_process:
+        _emit({"run": run_id, "best": best, "seconds": outcome.seconds}, as_json, run_id)
 
 
 @app.command()

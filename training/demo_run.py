@@ -19,7 +19,7 @@ def ensure_demo_run(workspace: Workspace, store: Store, on_progress: Progress) -
     config = load_config("quick", ["name=shipped checkpoint"])
     run = create_run(workspace, store, config)
     folder = run_folder(workspace, run.id)
-    make_segmenter(config).save_pretrained(folder.best_checkpoint, model_card(config, run, 0, 0))
+    folder.put_best(lambda place: make_segmenter(config).save_pretrained(place, model_card(config, run, 0, 0)))
     now = datetime.now(UTC)
     store.update_run(run.id, status="finished", started_at=now, finished_at=now, seconds=0.0)
     evaluate(workspace, store, run.id, "test", on_progress)

@@ -20,6 +20,8 @@ SCRATCH = "scratch"
 _END = "</w>"
 _START_TOKEN, _STOP_TOKEN = "<|startoftext|>", "<|endoftext|>"
 _SIDE_PX, _CONTEXT = 352, 77
+_RARELY = -2.0
+"""The logit an untrained model gives everywhere: a defect covers about a tenth of a photo."""
 
 
 def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128, layers: int = 4) -> PromptSegmenter:
@@ -47,7 +49,11 @@ def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128,
         image_mean=[0.485, 0.456, 0.406],  # as the published CLIPSeg checkpoints, which use ImageNet's
         image_std=[0.229, 0.224, 0.225],
     )
-    return PromptSegmenter(CLIPSegForImageSegmentation(config).eval(), CLIPSegProcessor(images, tokenizer))
+    clipseg = CLIPSegForImageSegmentation(config).eval()
+    last = clipseg.decoder.transposed_convolution[-1]  # random, it gives logits of several hundred: begin with "rarely"
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.constant_(last.bias, _RARELY)
+    return PromptSegmenter(clipseg, CLIPSegProcessor(images, tokenizer))
 
 
 def byte_level_tokenizer(prompts: Iterable[str], merges: int = 512) -> CLIPTokenizer:

@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 import subprocess
@@ -42,11 +43,57 @@ def test_one_encoding_serves_every_prompt_bit_for_bit(tiny_segmenter):
         assert torch.equal(tiny_segmenter.decode(activations, tiny_segmenter.encode_text(PROMPTS)), expected)
 
 
+@pytest.mark.parametrize("unfrozen", [0, 1, 2])
+def test_cutting_at_the_frozen_layers_changes_nothing(tiny_segmenter, unfrozen):
+    segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor)
+    pixel_values = torch.randn(2, 3, 352, 352)
+    with torch.inference_mode():
+        expected = segmenter.encode_image(pixel_values)
+    key = segmenter.frozen_key()
+    layers = segmenter.clipseg.clip.vision_model.encoder.layers
+    for layer in layers[len(layers) - unfrozen :]:
+        layer.requires_grad_(True)
+    assert segmenter.cut == 3 - unfrozen
+    assert (segmenter.frozen_key() == key) == (unfrozen == 0)
+    below = segmenter.encode_below(pixel_values)
+    assert not any(state.requires_grad for state in below)
+    above = segmenter.encode_above(below)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(above, expected, strict=True))
+    assert any(state.requires_grad for state in above) == (unfrozen > 0)
+
+
+def test_matmul_attention_is_the_same_up_to_rounding(tiny_segmenter):
+    segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor).double()
+    activations, text = segmenter.encode_image(torch.randn(2, 3, 352, 352).double()), torch.randn(2, 64).double()
+    results = []
+    for _ in range(2):
+        logits = segmenter.decode(activations, text)
+        segmenter.zero_grad()
+        logits.sum().backward()
+        results.append((logits.detach(), segmenter.clipseg.decoder.film_mul.weight.grad.clone()))
+        segmenter.use_matmul_attention()
+    for before, after in zip(*results, strict=True):
+        assert (after - before).norm() <= 1e-9 * before.norm()
+
+
+def test_prompts_are_embedded_once_while_the_text_tower_is_frozen(tiny_segmenter):
+    segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor)
+    first = segmenter.embed(PROMPTS[:2])
+    torch.testing.assert_close(first, segmenter.encode_text(PROMPTS[:2]))
+    segmenter.clipseg.clip.text_projection.weight.data.zero_()
+    assert torch.equal(segmenter.embed([PROMPTS[1], PROMPTS[0]]), first[[1, 0]])
+    segmenter.freeze_backbone(False)
+    assert segmenter.embed(PROMPTS[:1]).abs().max() == 0
+
+
 def test_saved_folder_loads_equal_here_and_in_plain_transformers(tiny_segmenter, tiny_checkpoint):
     again = PromptSegmenter.load(tiny_checkpoint)
     photos = torch.rand(2, 3, 96, 80)
     with torch.inference_mode():
-        assert torch.equal(again(photos, PROMPTS[:2]), tiny_segmenter(photos, PROMPTS[:2]))
+        expected = tiny_segmenter(photos, PROMPTS[:2])
+        assert (again(photos, PROMPTS[:2]) - expected).norm() <= 1e-5 * expected.norm()
+    ours, theirs = tiny_segmenter.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     plain = CLIPSegForImageSegmentation.from_pretrained(tiny_checkpoint)
     assert torch.equal(plain.decoder.film_mul.weight, tiny_segmenter.clipseg.decoder.film_mul.weight)
     assert CLIPSegProcessor.from_pretrained(tiny_checkpoint).tokenizer("segment crack").input_ids

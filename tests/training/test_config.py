@@ -49,7 +49,7 @@ def test_overrides():
         ("train.lr=fast", "train.lr input should be a valid number"),
         ("train.lr=-1", "greater than 0, got -1"),
         ("train.threshold=1.5", "less than 1, got 1.5"),
-        ("train.precision=int8", "train.precision input should be 'no', 'bf16' or 'fp16'"),
+        ("train.precision=int8", "train.precision input should be 'no', 'bf16', 'fp16' or 'auto'"),
         ("synonyms={cracks: []}", "every class needs at least one prompt"),
         ("train.lr", "needs the form KEY=VALUE"),
     ],
