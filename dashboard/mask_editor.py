@@ -11,15 +11,18 @@ import streamlit as st
 
 from core.errors import DrywallError
 from core.patches import Patch
-from dashboard.gallery import photo_of, truth_of
+from dashboard.gallery import truth_of
 from dashboard.mask_canvas import mask_canvas, module
 from dashboard.media import address, label_address, photo_address, probs_address
+from dashboard.seam_help import proposed, snapped
 from data.drafts import Draft, Stroke
 from data.records import Sample
 from data.store import Store
 from data.workspace import Workspace
 
 KEY = "mask_canvas"
+LEAST_CONFIDENCE = 0.2
+"""Below it nothing was seen in the box, and the proposal would be the box again."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def open_sample(
         "label": label_address(label.rle),
         "probs": probs_address(prediction.run_id, prediction.split, sample.id) if prediction else None,
         "threshold": prediction.threshold if prediction else None,
-        "draft": address(json.dumps([_text(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft")
+        "draft": address(json.dumps([text_of(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft")
         if draft
         else None,
         "draftTime": draft.updated_at.isoformat() if draft else None,
@@ -110,8 +113,9 @@ def save_draft(store: Store, opening: Opening, comment: str) -> None:
         return
     mask = draft.draw_on(truth_of(opening.sample.id, draft.based_on))
     saved = store.save_label(
-        opening.sample.id, mask, based_on=draft.based_on, author=opening.reviewer, tool="editor", comment=comment
-    )
+        opening.sample.id, mask, based_on=draft.based_on, author=opening.reviewer, tool="editor", comment=comment,
+        provenance=draft.provenance,
+    )  # fmt: skip
     store.drop_draft(draft)
     opening.revision, opening.saved, opening.drawn = saved.number, saved.number, False
 
@@ -136,23 +140,34 @@ def _received(store: Store, message: dict[str, Any]) -> None:
             continue  # from before the server started anew; the browser offers them again with the sample
         fresh = [text for text in message["strokes"] if text["load"] == load and text["n"] > opening.acked]
         if fresh:
-            store.add_strokes(opening.sample.id, opening.reviewer, opening.revision, [_stroke(text) for text in fresh])
+            store.add_strokes(opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh])
             opening.acked, opening.drawn, opening.saved = fresh[-1]["n"], True, None
     ask = message["ask"]
     if ask and (opening := _openings().get(ask["load"])):
-        opening.answer = {"id": ask["id"], **_answer(opening.sample, ask)}
+        opening.answer = {"id": ask["id"], **_answer(opening, ask)}
 
 
-def _answer(sample: Sample, ask: dict[str, Any]) -> dict[str, Any]:
-    return {"error": f"{ask['what']} is to come"}
+def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
+    """To "snap": the moved points. To "proposal": the seams in the label's boxes. An error is a sentence to show."""
+    path = opening.sample.image_path
+    try:
+        if ask["what"] == "snap":
+            return {"points": snapped(path, np.array(ask["points"], float), float(ask["search"])).tolist()}
+        seams = proposed(path, opening.sample.id, opening.revision)
+    except DrywallError as error:
+        return {"error": str(error)}
+    found = [seam for seam in seams if seam.confidence >= LEAST_CONFIDENCE]
+    return {"seams": [{"points": s.points_xy.tolist(), "width": float(s.width_px), "box": s.box_xywh} for s in found]}
 
 
-def _stroke(text: dict[str, Any]) -> Stroke:
+def stroke_of(text: dict[str, Any]) -> Stroke:
+    """A stroke as the canvas writes it (see codec.js)."""
     added, removed = base64.b64decode(text["added"]), base64.b64decode(text["removed"])
     return Stroke(text["tool"], text["undo"], Patch(text["x"], text["y"], text["w"], text["h"], added, removed))
 
 
-def _text(stroke: Stroke) -> dict[str, Any]:
+def text_of(stroke: Stroke) -> dict[str, Any]:
+    """What `stroke_of` reads."""
     patch = stroke.patch
     return {
         "tool": stroke.tool, "undo": stroke.undo, "x": patch.x, "y": patch.y, "w": patch.width, "h": patch.height,

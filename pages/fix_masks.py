@@ -4,41 +4,65 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.errors import DrywallError, StaleRevisionError
-from dashboard.gallery import LABEL_COLOUR, photo_of, truth_of
-from dashboard.mask_editor import Prediction, open_sample, reopen, save_draft, show_canvas
+from core.errors import DrywallError, LeaseError, StaleRevisionError
+from dashboard.history import show_history
+from dashboard.mask_conflict import show_conflict
+from dashboard.mask_editor import Prediction, open_sample, save_draft, show_canvas
 from dashboard.state import go_to, open_workspace, reviewer, sentences
-from training.figures import paint
 from training.review import next_in_queue, review_queue
+
+COMPACT = """<style>
+[data-testid=stMainBlockContainer] {padding: 2.4rem 1.2rem 1rem}
+[data-testid=stMainBlockContainer] h1 {font-size: 1.1rem; padding: 0}
+[data-testid=stMainBlockContainer] [class*=st-key-decisions] button {min-height: 2.1rem; padding: 0 0.7rem}
+</style>"""
 
 workspace, store = open_workspace()
 name = reviewer().strip()
-st.html("<style>[data-testid=stMainBlockContainer] {padding: 2.6rem 1.2rem 1rem} h1 {font-size: 1.25rem !important; padding: 0 !important}</style>")
+st.html(COMPACT)
 queue = review_queue(store, st.query_params.get("run"))
 wanted = st.query_params.get("sample", "")
 if not wanted.isdigit():
-    st.title("Fix masks", anchor=False)
     if not queue:
+        st.title("Fix masks")
         st.success("Every sample was reviewed.", icon=":material/done_all:")
         st.stop()
     st.query_params["sample"] = wanted = str(queue[0].sample_id)
-with sentences():
-    sample = store.sample(int(wanted))
-    scores = store.scores()
-    scored = scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1)
-    prediction = None
-    for score in scored.itertuples():
-        prediction = Prediction(str(score.run_id), str(score.split), float(score.threshold))
-    opening = open_sample(workspace, store, sample, name, prediction)
-reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), f"state: {sample.review_state}")
 
 
 def next_sample() -> None:
+    if name:
+        store.release(sample.id, name)
     go_to("fix_masks", sample=next_in_queue(queue, sample.id), run=st.query_params.get("run"))
 
 
-def act(action: Callable[[], None]) -> bool:
-    """Do it; a refusal is shown as its sentence, a stale revision as the choice between two masks."""
+def locked_because() -> str | None:
+    """Why nobody may draw here now, in one sentence; takes the sample for the reviewer if it is free."""
+    if not name:
+        return "Type your name in the side bar to draw."
+    if sample.review_state == "accepted":
+        return "The label is accepted and locked; reopen it to change it (U)."
+    try:
+        store.take(sample.id, name)
+    except LeaseError as error:
+        return f"{error.reviewer} has this sample now; you can look, or go on with the next one (N)."
+    return None
+
+
+with sentences():
+    sample = store.sample(int(wanted))
+    locked = locked_because()
+    sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
+    scores = store.scores()
+    prediction = None
+    for score in scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1).itertuples():
+        prediction = Prediction(str(score.run_id), str(score.split), float(score.threshold))
+    opening = open_sample(workspace, store, sample, name, prediction)
+reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
+
+
+def done(action: Callable[[], object]) -> bool:
+    """Do it; a refusal is shown as its sentence, a newer revision as the choice between the two masks."""
     try:
         action()
     except StaleRevisionError:
@@ -49,43 +73,44 @@ def act(action: Callable[[], None]) -> bool:
     return True
 
 
-@st.fragment
-def desk() -> None:
-    head, buttons = st.columns([5, 6], vertical_alignment="center")
-    with head:
-        st.title("Fix masks", anchor=False)
-        st.caption(f"**{sample.file_name}** · {sample.class_name} · {sample.split} · {reason} · {len(queue)} wait")
-    with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
-        comment = st.text_input("Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=150)
-        save = st.button("Save", type="primary", shortcut="Ctrl+S")
-        decisions = {
-            "accepted": st.button("Accept", shortcut="A", help="Saves what you drew; the label is right"),
-            "rejected": st.button("Reject", shortcut="J", help="The photo or label is not usable"),
-            "skipped": st.button("Skip", shortcut="K", help="Somebody else shall look"),
-        }
-        following = st.button("Next", shortcut="N")
-    if save and act(lambda: save_draft(store, opening, comment)):
-        st.rerun()
-    for state, pressed in decisions.items():
-        if pressed and act(lambda state=state: decide(state, comment)):
-            next_sample()
-    if following:
-        next_sample()
-    show_canvas(store, opening, None if name else "Type your name in the side bar to draw.")
-
-
 def decide(state: str, comment: str) -> None:
     if state == "accepted":
         save_draft(store, opening, comment)
     store.add_review(sample.id, state, name, comment)
 
 
+@st.fragment
+def desk() -> None:
+    head, buttons = st.columns([4, 7], vertical_alignment="center")
+    with head:
+        st.title(f"Fix masks :gray[· {sample.class_name} · {reason}]", anchor=False)
+        st.caption(f"{sample.file_name} · {sample.split} · {len(queue)} wait", help="The name of the photo and its split")
+    with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
+        comment = st.text_input("Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120)
+        save = st.button("Save", type="primary", shortcut="Ctrl+S", disabled=bool(locked))
+        decisions = {"accepted": ("Accept", "A", "The label is right; saves what you drew"),
+                     "rejected": ("Reject", "J", "The photo or label is not usable"),
+                     "skipped": ("Skip", "K", "Somebody else shall look")}  # fmt: skip
+        if sample.review_state == "accepted":
+            reopen = st.button("Reopen", shortcut="U", disabled=not name)
+            pressed = None
+        else:
+            reopen = False
+            pressed = [state for state, (title, key, why) in decisions.items() if st.button(title, shortcut=key, help=why)]
+        following = st.button("Next", shortcut="N")
+    if save and done(lambda: save_draft(store, opening, comment)):
+        st.rerun()
+    if reopen and done(lambda: store.reopen(sample.id, name, comment)):
+        st.rerun()
+    if pressed and done(lambda: decide(pressed[0], comment)):
+        next_sample()
+    if following:
+        next_sample()
+    show_canvas(store, opening, locked)
+
+
 if opening.revision != sample.revision:
-    st.warning("conflict to come")
-desk()
-with st.expander("History"):
-    for revision in store.revisions(sample.id):
-        when = revision.created_at.strftime("%d %b %H:%M")
-        st.markdown(
-            f"**{revision.number}** · {revision.tool} by {revision.author} · {when} · {revision.area_px:,} px {revision.comment}"
-        )
+    show_conflict(store, opening, name)
+else:
+    desk()
+show_history(store, sample, name)

@@ -322,6 +322,14 @@ class Desk {
     });
   }
 
+  // The mask as it is without the open outline's part, and that part as its corners now have it.
+  redrawOutline() {
+    const { under, box, outlines } = this.outline;
+    this.bitmap.bits.set(under);
+    this.outline.box = joinBoxes(box, fillRings(this.bitmap, outlines.map(editedRing), 1));
+    this.view.recolour(this.outline.box);
+  }
+
   locked() {
     if (this.data?.locked) this.say(this.data.locked);
     return !this.ready || Boolean(this.data.locked);

@@ -97,14 +97,6 @@ function takeWhole(desk, source, tool, onlyBoth) {
   desk.commit(tool, [0, 0, desk.bitmap.width, desk.bitmap.height]);
 }
 
-function redrawOutline(desk) {
-  const { under, box, outlines } = desk.outline;
-  desk.bitmap.bits.set(under);
-  const changed = fillRings(desk.bitmap, outlines.map(editedRing), 1);
-  desk.outline.box = joinBoxes(box, changed);
-  desk.view.recolour(desk.outline.box);
-}
-
 function cornerAt(desk, point) {
   for (const outline of desk.outline?.outlines ?? []) {
     for (const corner of outline.corners) {
@@ -183,7 +175,7 @@ const HANDLERS = {
         const at = outline.corners.indexOf(corner);
         outline.corners[(at + outline.corners.length - 1) % outline.corners.length].cut = true;
         outline.corners.splice(at, 1);
-        redrawOutline(desk);
+        desk.redrawOutline();
         desk.commit("outline", desk.outline.box, { keepsOutline: true });
       } else if (hit) {
         desk.stroke = { corner: hit.corner };
@@ -207,7 +199,7 @@ const HANDLERS = {
       if (!desk.stroke.corner) return;
       [desk.stroke.corner.x, desk.stroke.corner.y] = point;
       desk.stroke.corner.from = null;
-      redrawOutline(desk);
+      desk.redrawOutline();
     },
     up(desk) {
       if (desk.stroke.corner) desk.commit("outline", desk.outline.box, { keepsOutline: true });
