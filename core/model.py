@@ -9,6 +9,7 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -25,6 +26,8 @@ from core.settings import RefinerSettings
 
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
 transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
+_RARELY = -2.0
+"""The logit an untrained decoder gives everywhere: a defect covers about a tenth of a photo."""
 _MATMUL = "drywall_qa_matmul"
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 
@@ -38,6 +41,21 @@ def _matmul_attention(
 
 
 AttentionInterface.register(_MATMUL, _matmul_attention)
+
+
+def initialise_decoder(decoder: Any) -> None:
+    """Give an untrained CLIPSeg decoder torch's own initial weights and a last layer that says "rarely" everywhere.
+
+    transformers draws its projections and convolutions with a standard deviation of 1, which makes logits of several hundred
+    that saturate the loss from the first step on.
+    """
+    for module in decoder.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            module.reset_parameters()
+    upscale: Any = decoder.transposed_convolution
+    last = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, _RARELY)
 
 
 class PromptSegmenter(nn.Module):
@@ -104,6 +122,11 @@ class PromptSegmenter(nn.Module):
         self.refiner = FullResolutionBranch(config, self.clipseg.config.projection_dim)
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are kept in: float32, or bfloat16 for inference where that pays (`core.precision`)."""
+        return self.clipseg.dtype
+
+    @property
     def cut(self) -> int:
         """How many of the used vision layers are frozen, counted from the photo: what lies below can be computed once."""
         layers = self.clipseg.clip.vision_model.encoder.layers[: self._used[-1] + 1]
@@ -165,8 +188,7 @@ class PromptSegmenter(nn.Module):
         if any(parameter.requires_grad for parameter in self.clipseg.clip.text_model.parameters()):
             unique = sorted(set(prompts))
             return self.encode_text(unique)[[unique.index(prompt) for prompt in prompts]]
-        weight = self.clipseg.clip.text_projection.weight
-        keys = [(prompt, weight.device, weight.dtype) for prompt in prompts]
+        keys = [(prompt, self.image_mean.device, self.dtype) for prompt in prompts]
         for prompt, key in zip(prompts, keys, strict=True):
             if key not in self._embedded:
                 with torch.no_grad():
@@ -178,8 +200,8 @@ class PromptSegmenter(nn.Module):
         return len(self.processor.tokenizer(check_prompt(prompt)).input_ids) > self._context_length
 
     def decode(self, activations: tuple[Tensor, ...], text: Tensor) -> Tensor:
-        """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S)."""
-        return self.clipseg.decoder(activations, text).logits
+        """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S) float32."""
+        return self.clipseg.decoder(activations, text).logits.float()
 
     def frozen_key(self) -> str:
         """A digest of what `encode_below` computes from: equal for equal frozen layers, input size and normalisation."""
@@ -194,12 +216,13 @@ class PromptSegmenter(nn.Module):
         """photos: (B, 3, H, W) float in [0, 1]. Returns logits (B, H, W); without a branch, the coarse logits."""
         if self.refiner is None:
             return coarse_logits
-        return self.refiner((photos - self.image_mean) / self.image_std, coarse_logits, text)
+        photos = (photos - self.image_mean) / self.image_std
+        return self.refiner(photos.to(self.dtype), coarse_logits.to(self.dtype), text).float()
 
     def pixel_values(self, photos: Tensor) -> Tensor:
         """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does."""
         resized = F.interpolate(photos, self.input_hw, mode="bilinear", align_corners=False, antialias=True)
-        return (resized - self.image_mean) / self.image_std
+        return ((resized - self.image_mean) / self.image_std).to(self.dtype)
 
     def forward(self, photos: Tensor | None, prompts: Sequence[str], below: tuple[Tensor, ...] | None = None) -> Tensor:
         """One prompt a photo. photos: (B, 3, H, W) float in [0, 1]. Returns logits, (B, H, W) or the coarse (B, S, S).

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from core.errors import DrywallError, RequestError
+from core.files import write_atomically
 from data.demo import ensure_demo
 from data.duplicates import find_leaks
 from data.export import export_labels
@@ -225,6 +226,29 @@ def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help
         "--", "--workspace", str(opened.root),
     ]  # fmt: skip
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is timed")] = 5,
+    out: Annotated[Path, typer.Option(help="Where bench.json is written")] = Path("bench.json"),
+    as_json: JsonOption = False,
+) -> None:
+    """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json."""
+    from training.bench import run_bench
+
+    with _progress() as on_progress:
+        document = run_bench(names or [], rounds, on_progress)
+    write_atomically(out, (json.dumps(document, indent=2) + "\n").encode())
+    table = Table("work", "ratio", "reference", "ours", "peak, reference", "peak, ours", "")
+    for name, row in document["ratios"].items():
+        peaks = ("" if row[key] is None else f"{row[key]:.0%}" for key in ("reference_peak", "ours_peak"))
+        table.add_row(
+            name, f"{row['ratio']:.2f}x", *(f"{row[key]:,.0f} ms" for key in ("reference_ms", "ours_ms")), *peaks,
+            row["note"],
+        )  # fmt: skip
+    _emit(document, as_json, table)
 
 
 def main() -> None:
