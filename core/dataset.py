@@ -40,7 +40,7 @@ class Example:
 
 class Batch(NamedTuple):
     """photos: (B, 3, S, S) float in [0, 1], or None where cached activations stand for them. masks: (B, S, S) float in
-    {0, 1}. indices: (B,) int64 into the data set. activations: what the frozen layers made of the photos."""
+    [0, 1], the share of a pixel that is covered, rounded for validation. indices: (B,) int64 into the data set. activations: what the frozen layers made of the photos."""
 
     photos: Tensor | None
     prompts: list[str]
@@ -115,7 +115,8 @@ class PromptedDataset(Dataset):
         coverage = self.view(index).place(decode_rle(example.rle).astype(np.uint8) * 255, self.size_px)[0]
         activations = self.features.read(self.feature_key(index)) if self.features is not None else None
         photo = self.photo(index) if self.need_photos else None
-        return Batch(photo, [self.prompt(index)], (coverage >= 0.5).float(), torch.tensor(index), activations)
+        mask = coverage if self.train else (coverage >= 0.5).float()
+        return Batch(photo, [self.prompt(index)], mask, torch.tensor(index), activations)
 
 
 def collate(items: list[Batch]) -> Batch:

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 class BCEDiceLoss(nn.Module):
     """`bce * BCE + dice * soft Dice` (Milletari et al. 2016, V-Net), the published 0.5 / 0.5 by default.
 
-    Dice is taken per sample and averaged, so a thin crack weighs as much as a wide joint. An empty target with an empty
-    prediction costs (almost) nothing: the smoothing of one pixel stands in both parts of the fraction.
+    Dice is taken per sample and averaged, so a thin crack weighs as much as a wide joint. An empty target is left to the
+    cross-entropy (see `soft_dice`).
     """
 
     def __init__(self, bce: float = 0.5, dice: float = 0.5) -> None:
@@ -18,7 +18,7 @@ class BCEDiceLoss(nn.Module):
         self.bce, self.dice = bce, dice
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """logits: (B, H, W) float. target: (B, H, W) float in {0, 1}. Returns a scalar."""
+        """logits: (B, H, W) float. target: (B, H, W) float in [0, 1]. Returns a scalar."""
         if logits.shape != target.shape:
             raise ValueError(f"logits {tuple(logits.shape)} and target {tuple(target.shape)} differ in shape")
         logits = logits.float()
@@ -26,8 +26,12 @@ class BCEDiceLoss(nn.Module):
 
 
 def soft_dice(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
-    """1 - Dice of the probabilities, mean over samples. Shapes as in BCEDiceLoss."""
+    """1 - Dice of the probabilities, mean over samples. Shapes as in BCEDiceLoss.
+
+    A sample without foreground has no Dice to gain and counts 0. Left in, it would ask that the probabilities of a whole
+    photo add up to less than one pixel, logits below -11 everywhere, and no thin crack is found from there.
+    """
     probs = logits.sigmoid()
-    overlap = (probs * target).sum(dim=(-2, -1))
-    total = probs.sum(dim=(-2, -1)) + target.sum(dim=(-2, -1))
-    return (1 - (2 * overlap + smooth) / (total + smooth)).mean()
+    overlap, true = (probs * target).sum(dim=(-2, -1)), target.sum(dim=(-2, -1))
+    loss = 1 - (2 * overlap + smooth) / (probs.sum(dim=(-2, -1)) + true + smooth)
+    return (loss * (true > 0)).mean()

@@ -27,7 +27,7 @@ from core.settings import RefinerSettings
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
 transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
 _RARELY = -2.0
-"""The logit an untrained decoder gives everywhere: a defect covers about a tenth of a photo."""
+"""About the logit an untrained decoder gives everywhere: a defect covers about a tenth of a photo."""
 _MATMUL = "drywall_qa_matmul"
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 
@@ -44,7 +44,7 @@ AttentionInterface.register(_MATMUL, _matmul_attention)
 
 
 def initialise_decoder(decoder: Any) -> None:
-    """Give an untrained CLIPSeg decoder torch's own initial weights and a last layer that says "rarely" everywhere.
+    """Give an untrained CLIPSeg decoder torch's own initial weights, and a last bias that says "rarely".
 
     transformers draws its projections and convolutions with a standard deviation of 1, which makes logits of several hundred
     that saturate the loss from the first step on.
@@ -54,7 +54,6 @@ def initialise_decoder(decoder: Any) -> None:
             module.reset_parameters()
     upscale: Any = decoder.transposed_convolution
     last = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
-    nn.init.zeros_(last.weight)
     nn.init.constant_(last.bias, _RARELY)
 
 

@@ -35,7 +35,7 @@ def tiny_segmenter() -> PromptSegmenter:
     """A real CLIPSeg with random weights: hidden 32, three layers, 352 px."""
     segmenter = untrained_segmenter(PROMPTS, seed=1, hidden=32, layers=3)
     last = segmenter.clipseg.decoder.transposed_convolution[-1]
-    torch.nn.init.normal_(last.weight, std=0.05)  # an untrained one says the same everywhere
+    torch.nn.init.normal_(last.weight, std=0.05)
     segmenter.add_refiner(RefinerSettings(width=8, max_side=128))
     return segmenter.eval()
 

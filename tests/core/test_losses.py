@@ -27,3 +27,11 @@ def test_mistakes_are_named():
         BCEDiceLoss()(torch.zeros(1, 2, 2), torch.zeros(1, 2, 3))
     with pytest.raises(ValueError, match="not both 0"):
         BCEDiceLoss(0, 0)
+
+
+def test_a_clean_wall_is_left_to_the_cross_entropy():
+    logits, target = torch.zeros(2, 4, 4, requires_grad=True), torch.zeros(2, 4, 4)
+    target[1, 0] = 1
+    soft_dice(logits, target).backward()
+    assert logits.grad[0].abs().max() == 0
+    assert logits.grad[1].abs().min() > 0
