@@ -40,7 +40,8 @@ class Example:
 
 class Batch(NamedTuple):
     """photos: (B, 3, S, S) float in [0, 1], or None where cached activations stand for them. masks: (B, S, S) float in
-    [0, 1], the share of a pixel that is covered, rounded for validation. indices: (B,) int64 into the data set. activations: what the frozen layers made of the photos."""
+    [0, 1], the share of a pixel that is covered, rounded for validation. indices: (B,) int64 into the data set.
+    activations: what the frozen layers made of the photos."""
 
     photos: Tensor | None
     prompts: list[str]

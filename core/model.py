@@ -54,7 +54,7 @@ def initialise_decoder(decoder: Any) -> None:
             module.reset_parameters()
     upscale: Any = decoder.transposed_convolution
     last = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
-    nn.init.constant_(last.bias, _RARELY)
+    nn.init.constant_(last.bias, _RARELY)  # type: ignore[arg-type]
 
 
 class PromptSegmenter(nn.Module):
