@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -46,6 +46,36 @@ class CacheSettings(Settings):
     views: int = Field(4, ge=1, le=1000, description="Augmented views of a photo that are kept and taken in turn")
 
 
+class LossSettings(Settings):
+    """Weights of the loss's terms and their parameters (`core.losses`); 0 leaves a term out. Defaults as published."""
+
+    bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy")
+    dice: float = Field(0.5, ge=0, description="Weight of soft Dice")
+    tversky: float = Field(0.0, ge=0, description="Weight of Tversky: Dice with a price for each kind of mistake")
+    tversky_fp: float = Field(0.3, ge=0, le=1, description="Price of a falsely predicted pixel in Tversky")
+    tversky_fn: float = Field(
+        0.7, ge=0, le=1, description="Price of a missed pixel in Tversky; above the other: recall"
+    )
+    focal: float = Field(0.0, ge=0, description="Weight of focal loss: cross-entropy that dwells on the hard pixels")
+    focal_alpha: float = Field(0.75, gt=0, lt=1, description="Share of the true pixels in focal loss; 0.5 is balanced")
+    focal_gamma: float = Field(
+        2.0, ge=0, le=10, description="How much focal loss turns from easy pixels; 0: not at all"
+    )
+    cldice: float = Field(
+        0.0, ge=0, description="Weight of soft centre-line Dice: unbroken lines, whatever their width"
+    )
+    cldice_steps: int = Field(5, ge=1, le=100, description="Half the width, in pixels, of the widest line clDice thins")
+    boundary: float = Field(
+        0.0, ge=0, description="Weight of boundary loss: mistakes cost their distance to the outline"
+    )
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> "LossSettings":
+        if not any((self.bce, self.dice, self.tversky, self.focal, self.cldice, self.boundary)):
+            raise ValueError("loss weights must not all be 0; set loss.bce or loss.dice")
+        return self
+
+
 class TrainSettings(Settings):
     """The training loop (`core.trainer`); defaults as published."""
 
@@ -57,8 +87,6 @@ class TrainSettings(Settings):
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps over which the learning rate rises from 0")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Weight decay of AdamW")
     patience: int = Field(7, ge=1, description="Epochs without a better validation mIoU before the run stops")
-    bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy in the loss")
-    dice: float = Field(0.5, ge=0, description="Weight of soft Dice in the loss")
     threshold: float = Field(0.5, gt=0, lt=1, description="Probability from which a pixel counts as predicted")
     precision: Literal["no", "bf16", "fp16", "auto"] = Field(
         "no", description="Mixed precision; `no` is fp32, `auto` is bf16 where a measurement shows that it pays"

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from core.errors import ConfigError
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import AugmentSettings, CacheSettings, RefinerSettings, Settings, TrainSettings
+from core.settings import AugmentSettings, CacheSettings, LossSettings, RefinerSettings, Settings, TrainSettings
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
@@ -44,6 +44,7 @@ class RunConfig(Settings):
     )
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
+    loss: LossSettings = LossSettings()
     augment: AugmentSettings = AugmentSettings()
     cache: CacheSettings = CacheSettings()
     split: SplitSettings = SplitSettings()
@@ -124,7 +125,8 @@ def _nearest_key(key: str) -> str:
     def likeness(known: str, description: str) -> float:
         by_name = difflib.SequenceMatcher(None, key, known).ratio()
         by_description = difflib.SequenceMatcher(None, words, description[: len(words)].lower()).ratio()
-        return max(by_name, 0.9 * by_description)  # a slip of the finger is likelier than another word
+        moved = known.rpartition(".")[2] == key.rpartition(".")[2]  # the right name in the wrong section
+        return max(by_name + moved, 0.9 * by_description)  # a slip of the finger is likelier than another word
 
     keys = known_keys()
     sections = {known.rpartition(".")[0]: "" for known in keys if "." in known}

@@ -149,7 +149,7 @@ def _train(
         folder.put_best(lambda place: segmenter.save_pretrained(place, card))
 
     return train(
-        segmenter, train_set, val_set, settings, on_event=listen, save_best=save,
+        segmenter, train_set, val_set, settings, config.loss, on_event=listen, save_best=save,
         save_state=lambda state: _write_state(folder.last_state, state), resume_from=state, should_stop=should_stop,
         features=_feature_cache(workspace, segmenter, config),
     )  # fmt: skip
