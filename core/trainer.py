@@ -19,6 +19,7 @@ from core.feature_cache import FeatureCache
 from core.losses import SegmentationLoss
 from core.metrics import PixelCounts, dice, iou
 from core.model import PromptSegmenter
+from core.parameters import parameter_groups
 from core.precision import bf16_pays
 from core.settings import LossSettings, TrainSettings
 
@@ -73,8 +74,9 @@ def train(
     accelerator = _accelerator(config, segmenter)
     if accelerator.device.type == "cpu":
         segmenter.use_matmul_attention()
-    trainable = [parameter for parameter in segmenter.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=config.lr, weight_decay=config.weight_decay)
+    groups = parameter_groups(segmenter, config)
+    trainable = [parameter for group in groups for parameter in group["params"]]
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     loader, val_loader = (
         DataLoader(
             data, config.batch_size, shuffle=data.train, num_workers=config.workers, collate_fn=collate,

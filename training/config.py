@@ -11,7 +11,16 @@ from pydantic import Field, ValidationError, field_validator
 
 from core.errors import ConfigError
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import AugmentSettings, CacheSettings, LossSettings, RefinerSettings, Settings, TrainSettings
+from core.settings import (
+    AugmentSettings,
+    CacheSettings,
+    DecoderSettings,
+    InferenceSettings,
+    LossSettings,
+    RefinerSettings,
+    Settings,
+    TrainSettings,
+)
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
@@ -27,9 +36,13 @@ class SplitSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """What trains, and whether a full-resolution branch stands behind the decoder."""
+    """What trains, the decoder's shape, and whether a full-resolution branch stands behind it."""
 
     train_backbone: bool = Field(False, description="Train the CLIP towers too; only for training from scratch")
+    unfreeze_blocks: int = Field(
+        0, ge=0, le=48, description="Last vision blocks before the decoder to train too, at train.backbone_lr_factor"
+    )
+    decoder: DecoderSettings = DecoderSettings()
     refiner: RefinerSettings | None = Field(None, description="Full-resolution branch; empty for plain CLIPSeg")
 
 
@@ -47,6 +60,7 @@ class RunConfig(Settings):
     loss: LossSettings = LossSettings()
     augment: AugmentSettings = AugmentSettings()
     cache: CacheSettings = CacheSettings()
+    inference: InferenceSettings = InferenceSettings()
     split: SplitSettings = SplitSettings()
 
     @field_validator("synonyms")
