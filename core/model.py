@@ -138,7 +138,7 @@ class PromptSegmenter(nn.Module):
         if (reduce_dim, layers) == own:
             return False
         blocks = config.vision_config.num_hidden_layers
-        if list(layers) != sorted({*layers}) or layers[-1] >= blocks:
+        if layers != own[1] and (list(layers) != sorted({*layers}) or layers[-1] >= blocks):
             raise ConfigError(f"model.decoder.extract_layers must rise and lie below {blocks}, got {list(layers)}")
         config.reduce_dim, config.extract_layers = reduce_dim, list(layers)
         self.clipseg.extract_layers = config.extract_layers
