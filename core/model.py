@@ -235,7 +235,7 @@ class PromptSegmenter(nn.Module):
     def frozen_key(self) -> str:
         """A digest of what `encode_below` computes from: equal for equal frozen layers, input size and normalisation."""
         vision, digest = self.clipseg.clip.vision_model, hashlib.sha256()
-        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut}".encode())
+        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut} {self._used}".encode())
         for module in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[: self.cut]):
             for value in module.state_dict().values():
                 digest.update(value.detach().cpu().contiguous().numpy().tobytes())
