@@ -55,16 +55,14 @@ for number, prediction in enumerate(predictions):
         st.subheader(prediction.prompt, width="stretch")
         threshold = st.slider(
             "Threshold",
-            0.05,
-            0.95,
+            0.01,
+            0.99,
             usual_threshold,
             0.01,
             width=220,
-            key=f"threshold_{source}_{number}_{prediction.prompt}",
+            key=f"threshold_{source}_{prediction.prompt}_{number}",
         )
         mask = prediction.mask(threshold)
-        share = 100 * mask.mean()
-        st.caption(f"{share:.2f} % of the photo · highest probability {prediction.probs.max():.2f}")
         st.download_button(
             "Mask", mask_png(mask), mask_name(name, prediction.prompt), "image/png", key=f"download_{number}",
             icon=":material/download:",
@@ -72,6 +70,14 @@ for number, prediction in enumerate(predictions):
     if prediction.cut:
         st.warning("This prompt is longer than the model reads (77 tokens); its end was cut.")
     columns = st.columns(3)
-    columns[0].image(paint(photo, mask, FALSE_POSITIVE, 0.6), caption="mask", width="stretch")
-    columns[1].image(paint_heat(photo, prediction.probs), caption="probability", width="stretch")
+    columns[0].image(
+        paint(photo, mask, FALSE_POSITIVE, 0.6),
+        caption=f"mask: {100 * mask.mean():.2f} % of the photo",
+        width="stretch",
+    )
+    columns[1].image(
+        paint_heat(photo, prediction.probs),
+        caption=f"probability, highest {prediction.probs.max():.2f}",
+        width="stretch",
+    )
     columns[2].image(photo, caption=f"{Path(name).name[:40]} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")
