@@ -53,7 +53,7 @@ def initialise_decoder(decoder: Any) -> None:
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             module.reset_parameters()
     upscale: Any = decoder.transposed_convolution
-    last = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
+    last: Any = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
     nn.init.zeros_(last.weight)
     nn.init.constant_(last.bias, _RARELY)
 

@@ -27,8 +27,8 @@ from core.losses import SegmentationLoss
 from core.model import PromptSegmenter
 from core.precision import bf16_pays, in_fastest_dtype
 from core.predictor import Predictor
-from core.settings import LossSettings
 from core.prompts import PUBLISHED_SYNONYMS
+from core.settings import LossSettings
 from data.synthetic import make_scene
 from training.folder_scoring import photos_in, score_folder
 from training.scratch import byte_level_tokenizer
