@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, AutoConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 from transformers.utils import logging as transformers_logging
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, ConfigError
 from core.model_names import COMPACT
 from core.prompts import check_prompt
 from core.refiner import FullResolutionBranch
-from core.settings import RefinerSettings
+from core.settings import DecoderSettings, RefinerSettings
 
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
 transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
@@ -53,8 +53,8 @@ def initialise_decoder(decoder: Any) -> None:
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             module.reset_parameters()
     upscale: Any = decoder.transposed_convolution
-    last = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
-    nn.init.constant_(last.bias, _RARELY)  # type: ignore[arg-type]
+    last: Any = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
+    nn.init.constant_(last.bias, _RARELY)
 
 
 class PromptSegmenter(nn.Module):
@@ -115,6 +115,35 @@ class PromptSegmenter(nn.Module):
         """Freeze (or release) the CLIP towers; the decoder and the branch always train."""
         self._embedded.clear()
         self.clipseg.clip.requires_grad_(not frozen)
+
+    def unfreeze_blocks(self, count: int) -> None:
+        """Release the last `count` of the vision blocks that the decoder hears of. Raises ConfigError for more than there are."""
+        used = self.clipseg.clip.vision_model.encoder.layers[: self._used[-1] + 1]
+        if count > len(used):
+            raise ConfigError(
+                f"model.unfreeze_blocks must not exceed the {len(used)} vision blocks in use, got {count}"
+            )
+        for block in used[len(used) - count :]:
+            block.requires_grad_(True)
+
+    def reshape_decoder(self, wanted: DecoderSettings) -> bool:
+        """Give the decoder the wanted shape. Returns whether that took a fresh, untrained one; torch's seed decides it.
+
+        Raises ConfigError for vision blocks that the checkpoint does not have.
+        """
+        config = self.clipseg.config
+        own = config.reduce_dim, tuple(config.extract_layers)
+        reduce_dim, layers = wanted.reduce_dim or own[0], wanted.extract_layers or own[1]
+        if (reduce_dim, layers) == own:
+            return False
+        blocks = config.vision_config.num_hidden_layers
+        if layers != own[1] and (list(layers) != sorted({*layers}) or layers[-1] >= blocks):
+            raise ConfigError(f"model.decoder.extract_layers must rise and lie below {blocks}, got {list(layers)}")
+        config.reduce_dim, config.extract_layers = reduce_dim, list(layers)
+        self.clipseg.extract_layers = config.extract_layers
+        self.clipseg.decoder = type(self.clipseg.decoder)(config).train(self.training)
+        initialise_decoder(self.clipseg.decoder)
+        return True
 
     def add_refiner(self, config: RefinerSettings) -> None:
         """Put an untrained full-resolution branch behind the decoder; it changes no logits until it is trained."""
@@ -205,7 +234,7 @@ class PromptSegmenter(nn.Module):
     def frozen_key(self) -> str:
         """A digest of what `encode_below` computes from: equal for equal frozen layers, input size and normalisation."""
         vision, digest = self.clipseg.clip.vision_model, hashlib.sha256()
-        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut}".encode())
+        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut} {self._used}".encode())
         for module in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[: self.cut]):
             for value in module.state_dict().values():
                 digest.update(value.detach().cpu().contiguous().numpy().tobytes())
@@ -218,9 +247,13 @@ class PromptSegmenter(nn.Module):
         photos = (photos - self.image_mean) / self.image_std
         return self.refiner(photos.to(self.dtype), coarse_logits.to(self.dtype), text).float()
 
-    def pixel_values(self, photos: Tensor) -> Tensor:
-        """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does."""
-        resized = F.interpolate(photos, self.input_hw, mode="bilinear", align_corners=False, antialias=True)
+    def pixel_values(self, photos: Tensor, side_px: int | None = None) -> Tensor:
+        """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does.
+
+        side_px: S, instead of the checkpoint's own (352); `encode_image` interpolates its positions then.
+        """
+        size = (side_px, side_px) if side_px else self.input_hw
+        resized = F.interpolate(photos, size, mode="bilinear", align_corners=False, antialias=True)
         return ((resized - self.image_mean) / self.image_std).to(self.dtype)
 
     def forward(self, photos: Tensor | None, prompts: Sequence[str], below: tuple[Tensor, ...] | None = None) -> Tensor:

@@ -23,11 +23,12 @@ from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProc
 
 from core.errors import RequestError
 from core.feature_cache import FeatureCache
-from core.losses import BCEDiceLoss
+from core.losses import SegmentationLoss
 from core.model import PromptSegmenter
 from core.precision import bf16_pays, in_fastest_dtype
 from core.predictor import Predictor
 from core.prompts import PUBLISHED_SYNONYMS
+from core.settings import LossSettings
 from data.synthetic import make_scene
 from training.folder_scoring import photos_in, score_folder
 from training.scratch import byte_level_tokenizer
@@ -167,7 +168,7 @@ class Bench:
         if self._trained is not None:
             return self._trained
         bf16 = bf16_pays("cpu")
-        loss_of = BCEDiceLoss()
+        loss_of = SegmentationLoss(LossSettings())
         photos, masks = torch.rand(BATCH, 3, 352, 352), (torch.rand(BATCH, 352, 352) > 0.95).float()
         prompts = [self.prompts[number % len(self.prompts)] for number in range(BATCH)]
         tokens = self.processor.tokenizer(prompts, padding=True, return_tensors="pt")

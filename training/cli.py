@@ -155,23 +155,31 @@ def predict(
     image: Path, prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")], workspace: WorkspaceOption,
     run: Annotated[str | None, typer.Option(help="Use this run's checkpoint")] = None,
     checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
-    threshold: Annotated[float, typer.Option(help="Probability from which a pixel counts")] = 0.5,
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability from which a pixel counts; default: the run's for the prompt's class, or 0.5")
+    ] = None,
+    tiles: Annotated[int | None, typer.Option(help="Look at overlapping tiles of this side in pixels; 0: the whole photo")] = None,
+    side: Annotated[int | None, typer.Option(help="Side of the square the model reads, for example 704")] = None,
+    flips: Annotated[bool | None, typer.Option("--flips/--no-flips", help="Average over the mirror images")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the masks")] = Path(),
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size."""
+    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. A run looks as it was configured to."""
     from core.photos import read_photo
-    from training.inference import load_predictor, write_masks
+    from training.inference import load_predictor, threshold_of, write_masks
 
-    if not 0 < threshold < 1:
+    if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
     opened, store = _open(workspace)
     photo = read_photo(image)
-    predictions = load_predictor(opened, store, run, checkpoint).predict(photo, prompts)
+    asked = {"tiles": tiles, "side_px": side, "flips": flips}
+    inference = {name: value for name, value in asked.items() if value is not None}
+    predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    paths = [str(path) for path in write_masks(image.name, predictions, threshold, out)]
+    thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
+    paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
     _emit({"masks": paths}, as_json, "\n".join(paths))
 
 

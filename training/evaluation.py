@@ -19,7 +19,7 @@ from data.records import SPLITS, Score
 from data.store import Store
 from data.workspace import Workspace
 from training.config import make_config
-from training.inference import load_predictor, mask_name
+from training.inference import load_predictor, mask_name, thresholds_by_class
 from training.runs import run_folder
 
 Probs = NDArray[np.uint8]
@@ -39,7 +39,7 @@ def evaluate(
         raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
     run, folder = store.run(run_id), run_folder(workspace, run_id)
     config = make_config(run.config, f"run {run_id}")
-    predictor = load_predictor(workspace, store, run_id)
+    predictor, thresholds = load_predictor(workspace, store, run_id), thresholds_by_class(workspace, store, run_id)
     samples, labels, scores = store.samples(split=split), store.labels(), []
     if not samples:
         raise RequestError(f"split {split} holds no samples; choose another or import more photos")
@@ -49,13 +49,14 @@ def evaluate(
         prediction = predictor.predict(read_photo(workspace.photo_path(sample.image_path)), [prompt])[0]
         probs = to_uint8(prediction.probs)
         write_atomically(folder.probs_path(split, sample.id), _png(probs))
-        mask = mask_at(probs, config.train.threshold)
+        threshold = thresholds[sample.class_name]
+        mask = mask_at(probs, threshold)
         write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
         label = labels[sample.id]
         counts = count_pixels(mask, decode_rle(label.rle))
         scores.append(
             Score(
-                run_id, sample.id, split, label.number, config.train.threshold, counts.tp, counts.fp, counts.fn, counts.tn,
+                run_id, sample.id, split, label.number, threshold, counts.tp, counts.fp, counts.fn, counts.tn,
                 iou(counts), dice(counts), precision(counts), recall(counts),
             )
         )  # fmt: skip

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import logging
 import os
 import signal
 import threading
@@ -29,9 +30,13 @@ from data.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
 from training.evaluation import evaluate
+from training.inference import load_predictor
 from training.model_card import model_card
 from training.runs import check_resumable, run_folder
 from training.scratch import SCRATCH, untrained_segmenter
+from training.thresholds import best_thresholds, save_thresholds
+
+logger = logging.getLogger(__name__)
 
 
 def execute(
@@ -64,6 +69,8 @@ def execute(
     stopping = _listen_for_stop()
     try:
         outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
+        if first and outcome.best_epoch and not outcome.stopped:
+            _choose_thresholds(workspace, store, run, tell)
         if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
             tell({"event": "scoring"})
             evaluate(workspace, store, run_id, "test")
@@ -149,7 +156,7 @@ def _train(
         folder.put_best(lambda place: segmenter.save_pretrained(place, card))
 
     return train(
-        segmenter, train_set, val_set, settings, on_event=listen, save_best=save,
+        segmenter, train_set, val_set, settings, config.loss, on_event=listen, save_best=save,
         save_state=lambda state: _write_state(folder.last_state, state), resume_from=state, should_stop=should_stop,
         features=_feature_cache(workspace, segmenter, config),
     )  # fmt: skip
@@ -174,6 +181,17 @@ def _read_state(path: Path) -> State:
     return State(**torch.load(path, map_location="cpu", weights_only=True))
 
 
+def _choose_thresholds(workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None]) -> None:
+    config = make_config(run.config, f"run {run.id}")
+    if not config.train.threshold_per_class:
+        return
+    tell({"event": "choosing thresholds"})
+    val_examples = examples(workspace, store, "val", run.label_set)
+    found = best_thresholds(load_predictor(workspace, store, run.id), val_examples, config.synonyms)
+    save_thresholds(found, run_folder(workspace, run.id).thresholds)
+    tell({"event": "thresholds", "classes": found})
+
+
 def make_segmenter(config: RunConfig) -> PromptSegmenter:
     """The model a run starts from, with its parts frozen or free as configured."""
     torch.manual_seed(config.train.seed)
@@ -182,9 +200,16 @@ def make_segmenter(config: RunConfig) -> PromptSegmenter:
         segmenter = untrained_segmenter(prompts, config.train.seed)
     else:
         segmenter = PromptSegmenter.load(config.checkpoint)
+    if segmenter.reshape_decoder(config.model.decoder):
+        own = segmenter.clipseg.config
+        logger.warning(
+            "the decoder starts untrained: reduce_dim %d, extract_layers %s differ from those of %s",
+            own.reduce_dim, own.extract_layers, config.checkpoint,
+        )  # fmt: skip
     if config.model.refiner is not None and segmenter.refiner is None:
         segmenter.add_refiner(config.model.refiner)
     segmenter.freeze_backbone(not config.model.train_backbone)
+    segmenter.unfreeze_blocks(config.model.unfreeze_blocks)
     return segmenter
 
 

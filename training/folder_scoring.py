@@ -49,7 +49,7 @@ def score_folder(
                 waiting.append((path, photo))
             else:
                 found = predictor.predict(photo.numpy(), prompts)
-                waiting.append((path, writers.submit(write_masks, path.name, found, threshold, out)))
+                waiting.append((path, writers.submit(write_masks, path.name, found, [threshold] * len(found), out)))
             if len(waiting) > _WAITING:
                 yield _finished(*waiting.popleft())
         while waiting:

@@ -73,6 +73,11 @@ class RunFolder:
             if other.name != folder.name:
                 shutil.rmtree(other, ignore_errors=True)
 
+    @property
+    def thresholds(self) -> Path:
+        """Class to threshold, as chosen on validation (`training.thresholds`)."""
+        return self.best_checkpoint / "thresholds.json"
+
     def evaluation(self, split: str) -> Path:
         return self.root / "evaluation" / split
 
@@ -187,8 +192,9 @@ def progress_of(events: list[dict[str, Any]]) -> RunProgress:
     what = f"epoch {last['epoch']} of {last['epochs']}, step {last['step']} of {last['steps']}"
     if len(epochs) == last["epoch"]:
         what = f"epoch {last['epoch']} of {last['epochs']} done"
-    if any(event["event"] == "scoring" for event in events):
-        share, what = 1.0, "scoring the test split"
+    for name, doing in (("choosing thresholds", "choosing thresholds"), ("scoring", "scoring the test split")):
+        if any(event["event"] == name for event in events):
+            share, what = 1.0, doing
     start = next(event for event in reversed(events) if event["event"] == "started")
     done_before = start.get("epoch", 0) / last["epochs"]  # a resumed run began there
     elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(start["time"])).total_seconds()

@@ -101,6 +101,32 @@ def test_launch_form_refuses_what_cannot_be(trained, store):
     assert len(store.runs()) == 1
 
 
+def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypatch):
+    launched = []
+    monkeypatch.setattr("training.runs.launch", lambda w, s, config: launched.append(config) or store.run(trained))
+    app = show("train")
+    app.number_input(key="loss_quick_cldice").set_value(0.2)
+    app.number_input(key="inference_quick_side_px").set_value(704)
+    app.number_input(key="model_quick_unfreeze_blocks").set_value(2)
+    app.checkbox(key="train_quick_threshold_per_class").set_value(True)
+    app.text_input(key="decoder_quick_extract_layers").set_value("1, 2, x").run()
+    next(button for button in app.button if button.label == "Launch").click().run()
+    assert "model.decoder.extract_layers.2 input should be a valid integer" in app.error[0].value
+    app.text_input(key="decoder_quick_extract_layers").set_value("1, 2, 3").run()
+    next(button for button in app.button if button.label == "Launch").click().run()
+    (config,) = launched
+    assert (config.loss.cldice, config.inference.side_px, config.inference.tiles) == (0.2, 704, 0)
+    assert (config.model.unfreeze_blocks, config.model.decoder.extract_layers) == (2, (1, 2, 3))
+    assert (config.model.decoder.reduce_dim, config.train.threshold_per_class) == (None, True)
+
+
+def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained):
+    app = show("prompt_lab")
+    assert [slider.value for slider in app.slider] == [0.5, 0.5]
+    app.number_input(key=f"inference_run {trained}_tiles").set_value(10).run()
+    assert "inference.tiles" in app.error[0].value
+
+
 def test_demo_workspace_is_made_once(tmp_path):
     from data.workspace import Workspace
 

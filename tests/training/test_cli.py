@@ -47,6 +47,14 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
         f"{photo.stem}__segment_wall_crack.png",
         f"{photo.stem}__segment_joint_tape.png",
     ]
+    tiled = json.loads(
+        run("predict", photo, "segment wall crack", "--run", trained["run"], "--tiles", "64", "--side", "192", "--flips",
+            "--out", tmp_path / "tiled", "--json", workspace=ws)
+    )["masks"]  # fmt: skip
+    assert read_mask_png(Path(tiled[0])).shape == read_mask_png(Path(masks[0])).shape
+    assert "inference.side_px input should be a multiple of 16, got 100" in run(
+        "predict", photo, "segment wall crack", "--side", "100", workspace=ws, code=2
+    )
     with Image.open(masks[0]) as mask, Image.open(photo) as image:
         assert (mask.mode, mask.size) == ("L", image.size)
         assert set(np.unique(np.array(mask))) <= {0, 255}
