@@ -49,8 +49,7 @@ class Predictor:
         activations = self.segmenter.encode_image(self.segmenter.pixel_values(pixels))
         refiner = self.segmenter.refiner
         if refiner is not None and max(height, width) > refiner.config.max_side:
-            scale = refiner.config.max_side / max(height, width)
-            size = (max(1, round(height * scale)), max(1, round(width * scale)))
+            size = self.grid_hw((height, width))
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         predictions = []
         for prompt, embedding in zip(prompts, text.split(1), strict=True):
@@ -58,6 +57,14 @@ class Predictor:
             full = F.interpolate(logits[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
             predictions.append(Prediction(prompt, full.sigmoid().cpu().numpy(), self.segmenter.is_cut(prompt)))
         return predictions
+
+    def grid_hw(self, photo_hw: tuple[int, int]) -> tuple[int, int]:
+        """The size the model answers on for a photo of this size: CLIPSeg's square, or what its branch reads."""
+        refiner = self.segmenter.refiner
+        if refiner is None:
+            return self.segmenter.input_hw
+        scale = min(1.0, refiner.config.max_side / max(photo_hw))
+        return max(1, round(photo_hw[0] * scale)), max(1, round(photo_hw[1] * scale))
 
     def _embed(self, prompts: Sequence[str]) -> torch.Tensor:
         """(P, E), each prompt embedded once in the predictor's life."""
