@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -148,10 +149,8 @@ def test_reviews_are_kept_newest_first(filled):
     assert filled.counts().set_index("review_state")["samples"].to_dict() == {"accepted": 1, "to review": 2}
 
 
-NEW_COLUMNS = (
-    "boundary_iou tolerant_precision_2px tolerant_recall_2px tolerant_f1_2px tolerant_precision_5px "
-    "tolerant_recall_5px tolerant_f1_5px cldice ceiling iou_of_possible grid_height grid_width"
-).split()
+SCORED = Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, 0.1, 0.2, 0.3, 0.4)
+NEW_COLUMNS = [name for name, value in asdict(SCORED).items() if value is None]
 
 
 def make_first_version(path):
@@ -183,7 +182,7 @@ def columns_of(path):
 def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tmp_path):
     name = filled.freeze_labels("s").name
     filled.create_run("r", name="n", checkpoint="compact", label_set=name, config={"a": 1})
-    filled.save_scores([Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, 0.1, 0.2, 0.3, 0.4)])
+    filled.save_scores([SCORED])
     filled.close()
     new = columns_of(tmp_path / "qa.db")
     make_first_version(tmp_path / "qa.db")
@@ -193,7 +192,7 @@ def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tm
     row = upgraded.scores("r").iloc[0]
     assert (row.iou, row.recall) == (0.1, 0.4)
     assert row[NEW_COLUMNS].isna().all()
-    upgraded.save_scores([Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, 0.1, 0.2, 0.3, 0.4, tolerant_f1_2px=0.9)])
+    upgraded.save_scores([replace(SCORED, tolerant_f1_2px=0.9)])
     assert upgraded.scores("r")["tolerant_f1_2px"].tolist() == [0.9]
     upgraded.close()
     Store(tmp_path / "qa.db").close()  # and nothing is upgraded twice
