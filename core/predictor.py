@@ -77,15 +77,29 @@ class Predictor:
         """One encoding, one decoding a prompt. Shapes as in `_logits`."""
         segmenter, (height, width) = self.segmenter, pixels.shape[-2:]
         activations = segmenter.encode_image(segmenter.pixel_values(pixels, self.inference.side_px))
-        if segmenter.refiner is not None and max(height, width) > segmenter.refiner.config.max_side:
-            scale = segmenter.refiner.config.max_side / max(height, width)
-            size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        if segmenter.refiner is not None and (size := self._grid_of_look((height, width))) != (height, width):
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         logits = pixels.new_empty(len(text), height, width)
         for row, embedding in enumerate(text.split(1)):
             found = segmenter.refine(pixels, segmenter.decode(activations, embedding), embedding)
             logits[row] = F.interpolate(found[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
         return logits
+
+    def grid_hw(self, photo_hw: tuple[int, int]) -> tuple[int, int]:
+        """The resolution the model answers in for a photo of this size: CLIPSeg's square or what its branch reads, and with
+        tiles as much more as they are smaller than the photo. What is thinner than a cell of it cannot be told."""
+        tile_hw = tuple(min(side, self.inference.tiles or side) for side in photo_hw)
+        look_hw = self._grid_of_look((tile_hw[0], tile_hw[1]))
+        return tuple(  # type: ignore[return-value]
+            max(1, round(side * look / tile)) for side, look, tile in zip(photo_hw, look_hw, tile_hw, strict=True)
+        )
+
+    def _grid_of_look(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        if self.segmenter.refiner is None:
+            side = self.inference.side_px
+            return (side, side) if side else self.segmenter.input_hw
+        scale = min(1.0, self.segmenter.refiner.config.max_side / max(size_hw))
+        return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
 def tile_spans(length: int, side: int, overlap: float) -> list[slice]:

@@ -98,7 +98,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Score:
-    """A run's prediction of one sample against one label revision, in pixels and as ratios."""
+    """A run's prediction of one sample against one label revision, in pixels and as ratios.
+
+    What stands after `recall` is None in a workspace whose run was scored before those metrics were known. The grid is
+    what the model answered on (`core.ceiling`).
+    """
 
     run_id: str
     sample_id: int
@@ -113,6 +117,18 @@ class Score:
     dice: float
     precision: float
     recall: float
+    boundary_iou: float | None = None
+    tolerant_precision_2px: float | None = None
+    tolerant_recall_2px: float | None = None
+    tolerant_f1_2px: float | None = None
+    tolerant_precision_5px: float | None = None
+    tolerant_recall_5px: float | None = None
+    tolerant_f1_5px: float | None = None
+    cldice: float | None = None
+    ceiling: float | None = None
+    iou_of_possible: float | None = None
+    grid_height: int | None = None
+    grid_width: int | None = None
 
 
 @dataclass(frozen=True)

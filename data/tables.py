@@ -1,12 +1,13 @@
-"""The database tables, mapped by SQLAlchemy. Only `data.store` reads them."""
+"""The database tables, mapped by SQLAlchemy. Only `data.store` reads them.
+
+A column added to a table that older workspaces have needs an entry in `data.upgrades`; a new table needs none.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-SCHEMA_VERSION = 1
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -116,6 +117,18 @@ class ScoreRow(Base):
     dice: Mapped[float]
     precision: Mapped[float]
     recall: Mapped[float]
+    boundary_iou: Mapped[float | None]
+    tolerant_precision_2px: Mapped[float | None]
+    tolerant_recall_2px: Mapped[float | None]
+    tolerant_f1_2px: Mapped[float | None]
+    tolerant_precision_5px: Mapped[float | None]
+    tolerant_recall_5px: Mapped[float | None]
+    tolerant_f1_5px: Mapped[float | None]
+    cldice: Mapped[float | None]
+    ceiling: Mapped[float | None]
+    iou_of_possible: Mapped[float | None]
+    grid_height: Mapped[int | None]
+    grid_width: Mapped[int | None]
 
 
 class ReviewRow(Base):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -139,7 +139,7 @@ def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, 
 
 @app.command()
 def evaluate(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False) -> None:
-    """Score a run: per-class mIoU, Dice, precision, recall and samples; masks and figures."""
+    """Score a run: mIoU, Dice, thin-structure metrics, the resolution ceiling; masks and figures."""
     from training.evaluation import evaluate as evaluate_run
     from training.figures import write_failures
 
@@ -203,12 +203,18 @@ def compare(
 ) -> None:
     """Compare two runs on the samples both were scored on."""
     from training.evaluation import compare as compare_runs
+    from training.scores import HEADLINE, TITLES, mean_key
 
     document = compare_runs(_open(workspace)[1], run, other, split)
-    table = Table("", run, other, "better", "worse", "samples")
+    table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
     for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
-        before, after = row["miou"]
-        table.add_row(name, f"{before:.4f}", f"{after:.4f}", *(str(row[key]) for key in ("better", "worse", "samples")))
+        for key in HEADLINE:
+            before, after = row[mean_key(key)]
+            gain = "-" if before is None or after is None else f"{after - before:+.4f}"
+            table.add_row(name, "mIoU" if key == "iou" else TITLES[key], _number(before), _number(after), gain)
+        table.add_row(
+            name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True
+        )
     _emit(document, as_json, table)
 
 
@@ -297,15 +303,20 @@ def _emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
         stdout.print(text, soft_wrap=True)
 
 
-def _metrics_table(document: dict[str, Any]) -> Table:
-    table = Table(
-        "class", "mIoU", "Dice", "precision", "recall", "samples", title=f"run {document['run']} on {document['split']}"
-    )
-    for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
-        table.add_row(
-            name, *(f"{row[key]:.4f}" for key in ("miou", "dice", "precision", "recall")), str(row["samples"])
-        )
-    return table
+def _metrics_table(document: dict[str, Any]) -> Group:
+    """One column a class: there are more metrics than a terminal has room for in a row."""
+    from training.scores import TITLES, mean_key
+
+    rows = {**document["classes"], "overall": document["overall"]}
+    table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
+    for key, title in TITLES.items():
+        table.add_row("mIoU" if key == "iou" else title, *(_number(row[mean_key(key)]) for row in rows.values()))
+    table.add_row("samples", *(str(row["samples"]) for row in rows.values()))
+    return Group(table, *document["advice"])
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _print_inspection(store: Store, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from core.errors import RequestError
 from core.files import write_atomically
 from core.masks import Mask, decode_rle, write_mask_png
-from core.metrics import PixelCounts, count_pixels, dice, iou, precision, recall
+from core.metrics import PixelCounts, count_pixels, iou, overlap_by_level
 from core.photos import read_photo
 from data.records import SPLITS, Score
 from data.store import Store
@@ -21,6 +21,7 @@ from data.workspace import Workspace
 from training.config import make_config
 from training.inference import load_predictor, mask_name, thresholds_by_class
 from training.runs import run_folder
+from training.scores import HEADLINE, advice, all_scores, mean, mean_key, means
 
 Probs = NDArray[np.uint8]
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
@@ -46,18 +47,20 @@ def evaluate(
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
         prompt = config.synonyms[sample.class_name][0]
-        prediction = predictor.predict(read_photo(workspace.photo_path(sample.image_path)), [prompt])[0]
+        photo = read_photo(workspace.photo_path(sample.image_path))
+        prediction, grid_hw = predictor.predict(photo, [prompt])[0], predictor.grid_hw(photo.shape[:2])
         probs = to_uint8(prediction.probs)
         write_atomically(folder.probs_path(split, sample.id), _png(probs))
         threshold = thresholds[sample.class_name]
         mask = mask_at(probs, threshold)
         write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
         label = labels[sample.id]
-        counts = count_pixels(mask, decode_rle(label.rle))
+        truth = decode_rle(label.rle)
+        counts = count_pixels(mask, truth)
         scores.append(
             Score(
                 run_id, sample.id, split, label.number, threshold, counts.tp, counts.fp, counts.fn, counts.tn,
-                iou(counts), dice(counts), precision(counts), recall(counts),
+                **all_scores(mask, truth, grid_hw), grid_height=grid_hw[0], grid_width=grid_hw[1],
             )
         )  # fmt: skip
     store.save_scores(scores)
@@ -65,25 +68,19 @@ def evaluate(
 
 
 def summary(store: Store, run_id: str, split: str) -> dict[str, Any]:
-    """Means over samples, per class and over all, as in the published table. Raises RequestError when nothing was scored."""
+    """Means over samples, per class and over all, as in the published table, and advice in sentences.
+
+    A mean is None where the run was scored before that metric was known. Raises RequestError when nothing was scored.
+    """
     table = store.scores(run_id, split)
     if table.empty:
         raise RequestError(f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split}")
     return {
         "run": run_id,
         "split": split,
-        "classes": {str(name): _means(of_class) for name, of_class in table.groupby("class_name")},
-        "overall": _means(table),
-    }
-
-
-def _means(table: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "miou": float(table["iou"].mean()),
-        "dice": float(table["dice"].mean()),
-        "precision": float(table["precision"].mean()),
-        "recall": float(table["recall"].mean()),
-        "samples": len(table),
+        "classes": {str(name): means(of_class) for name, of_class in table.groupby("class_name")},
+        "overall": means(table),
+        "advice": advice(table),
     }
 
 
@@ -94,8 +91,7 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
     def gains(table: pd.DataFrame) -> dict[str, Any]:
         difference = table["iou_other"] - table["iou"]
         return {
-            "miou": [float(table["iou"].mean()), float(table["iou_other"].mean())],
-            "dice": [float(table["dice"].mean()), float(table["dice_other"].mean())],
+            **{mean_key(key): [mean(table[key]), mean(table[f"{key}_other"])] for key in HEADLINE},
             "better": int((difference > 0.005).sum()),
             "worse": int((difference < -0.005).sum()),
             "samples": len(table),
@@ -106,22 +102,16 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
 
 
 def paired_scores(store: Store, run_id: str, other_id: str, split: str) -> pd.DataFrame:
-    """Columns sample_id, class_name, file_name, iou, dice, iou_other, dice_other. Raises RequestError when none is shared."""
+    """Columns sample_id, class_name, file_name and each of HEADLINE, also with _other. Raises RequestError when none is shared."""
     for known in (run_id, other_id):
         store.run(known)
-    columns = ["sample_id", "class_name", "file_name", "iou", "dice"]
+    columns = ["sample_id", "class_name", "file_name", *HEADLINE]
     both = store.scores(run_id, split)[columns].merge(
-        store.scores(other_id, split)[["sample_id", "iou", "dice"]], on="sample_id", suffixes=("", "_other")
+        store.scores(other_id, split)[["sample_id", *HEADLINE]], on="sample_id", suffixes=("", "_other")
     )
     if both.empty:
         raise RequestError(f"runs {run_id} and {other_id} share no scored samples of {split}; evaluate both first")
     return both
-
-
-def score_mask(prediction: Mask, truth: Mask) -> dict[str, float]:
-    """IoU, Dice, precision and recall under the names people read."""
-    counts = count_pixels(prediction, truth)
-    return {"IoU": iou(counts), "Dice": dice(counts), "Precision": precision(counts), "Recall": recall(counts)}
 
 
 def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str) -> pd.DataFrame:
@@ -140,13 +130,12 @@ def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str)
 
 def counts_by_threshold(probs: Probs, truth: Mask) -> list[PixelCounts]:
     """Pixel counts at each of THRESHOLDS, from one histogram of each side. probs: (H, W) uint8, truth: (H, W) bool."""
-    inside, outside = np.bincount(probs[truth], minlength=256), np.bincount(probs[~truth], minlength=256)
-    tp_from, fp_from = inside[::-1].cumsum()[::-1], outside[::-1].cumsum()[::-1]
+    tp_from, fp_from = overlap_by_level(probs, truth)
     counts = []
     for threshold in THRESHOLDS:
         level = _level(threshold)
         tp, fp = int(tp_from[level]), int(fp_from[level])
-        counts.append(PixelCounts(tp, fp, int(inside.sum()) - tp, int(outside.sum()) - fp))
+        counts.append(PixelCounts(tp, fp, int(tp_from[0]) - tp, int(fp_from[0]) - fp))
     return counts
 
 

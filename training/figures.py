@@ -15,6 +15,7 @@ from data.store import Store
 from data.workspace import Workspace
 from training.evaluation import mask_at, read_probs
 from training.runs import run_folder
+from training.scores import headline
 
 # Okabe & Ito's colours, told apart with every kind of colour vision
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = (0, 158, 115), (213, 94, 0), (86, 180, 233)
@@ -68,7 +69,7 @@ def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, 
                 truth = decode_rle(labels[int(score.sample_id)].rle)
                 prediction = mask_at(probs, float(score.threshold))
                 pictures = [photo, paint(photo, truth, TRUE_POSITIVE), paint_agreement(photo, truth, prediction)]
-                rows.append((f"{score.file_name}   IoU {score.iou:.3f}   Dice {score.dice:.3f}", pictures))
+                rows.append((f"{score.file_name}   {headline(score)}", pictures))
             path = folder.evaluation(split) / "figures" / f"{class_name}_{which}.png"
             write_atomically(path, _sheet(f"{class_name}: {which} on {split}", rows))
             written.append(path)

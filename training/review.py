@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.store import Store
+from training.scores import headline
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,14 @@ def review_queue(store: Store, run_id: str | None = None) -> list[QueueEntry]:
     if run_id is None and not scores.empty:
         newest = next(run.id for run in store.runs() if run.id in set(scores["run_id"]))
         scores = scores[scores["run_id"] == newest]
-    iou = dict(zip(scores["sample_id"], scores["iou"], strict=True))
+    scored = {score.sample_id: score for score in scores.itertuples()}
     ranked = []
     for sample in store.samples():
         if sample.review_state not in ("to review", "skipped"):
             continue
-        if sample.id in iou and iou[sample.id] < 0.5:
-            ranked.append((iou[sample.id], QueueEntry(sample.id, f"IoU {iou[sample.id]:.2f} with the prediction")))
+        score = scored.get(sample.id)
+        if score is not None and score.iou < 0.5:
+            ranked.append((score.iou, QueueEntry(sample.id, f"{headline(score)} with the prediction")))
         elif sample.box_only and sample.revision == 1:
             ranked.append((1.0, QueueEntry(sample.id, "the label is boxes only")))
         else:

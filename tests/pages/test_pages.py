@@ -71,6 +71,20 @@ def test_a_link_opens_the_sample_and_the_threshold_follows(trained, store):
     assert low >= high
 
 
+def test_the_address_carries_every_filter_of_the_gallery(trained, store):
+    scores = store.scores(trained, "test")
+    app = show("failures", run=trained, by="tolerant_f1_2px", order="best first", iou="0-0.9")
+    shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
+    kept = scores[scores["iou"] <= 0.9].sort_values("tolerant_f1_2px", ascending=False, kind="stable")
+    assert len(shown) == min(12, len(kept))
+    if len(kept):
+        assert shown[0].endswith(f"tolerant F1 {kept['tolerant_f1_2px'].iloc[0]:.3f}**")
+    slider = next(slider for slider in app.slider if slider.label == "IoU")
+    slider.set_value((0.2, 0.7)).run()
+    assert app.query_params["iou"] == ["0.2-0.7"]
+    assert app.query_params["by"] == ["tolerant_f1_2px"]
+
+
 def test_metrics_table_equals_the_scores(trained, store):
     table = show("metrics").dataframe[0].value
     assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())

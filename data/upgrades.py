@@ -1,0 +1,25 @@
+"""Schema upgrades: what changed since version 1, in order, applied in place when an older workspace is opened.
+
+The version of a database is 1 plus the number of entries it has seen, so a new entry goes at the end and never changes.
+An entry alters what exists: new tables need none, they are made from `data.tables`. A column added here must have
+the same type and server default in `data.tables`; a test compares an upgraded database with a new one.
+"""
+
+UPGRADES: tuple[tuple[str, ...], ...] = (
+    (  # thin-structure metrics and the model's grid beside IoU; empty for what was scored before
+        "ALTER TABLE scores ADD COLUMN boundary_iou FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_precision_2px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_recall_2px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_f1_2px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_precision_5px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_recall_5px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_f1_5px FLOAT",
+        "ALTER TABLE scores ADD COLUMN cldice FLOAT",
+        "ALTER TABLE scores ADD COLUMN ceiling FLOAT",
+        "ALTER TABLE scores ADD COLUMN iou_of_possible FLOAT",
+        "ALTER TABLE scores ADD COLUMN grid_height INTEGER",
+        "ALTER TABLE scores ADD COLUMN grid_width INTEGER",
+    ),
+)
+
+SCHEMA_VERSION = 1 + len(UPGRADES)
