@@ -6,7 +6,10 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+UPGRADES: dict[int, tuple[str, ...]] = {  # what leads to a version from the one before it
+    2: ("ALTER TABLE images ADD COLUMN px_per_mm FLOAT", "ALTER TABLE images ADD COLUMN scale_author VARCHAR"),
+}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -35,6 +38,8 @@ class ImageRow(Base):
     path: Mapped[str]
     height: Mapped[int]
     width: Mapped[int]
+    px_per_mm: Mapped[float | None]
+    scale_author: Mapped[str | None]
 
 
 class SampleRow(Base):
