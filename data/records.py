@@ -49,6 +49,7 @@ class Sample:
     box_only: bool
     revision: int
     review_state: str
+    px_per_mm: float | None = None  # the photo's scale, where somebody gave one
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ training process can use one workspace at once.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -126,6 +127,21 @@ class Store:
         if rows:
             with self._transaction() as session:
                 session.execute(update(t.SampleRow), rows)
+
+    def set_scale(self, image_hash: str, px_per_mm: float | None, author: str) -> None:
+        """How many pixels of a photo a millimetre takes; None forgets it. Holds for all samples of the photo.
+
+        Raises RequestError for a scale that is not positive and finite, an unknown photo or a missing name.
+        """
+        if not author.strip():
+            raise RequestError("the name of who gives the scale is missing; type it before saving")
+        if px_per_mm is not None and not (math.isfinite(px_per_mm) and px_per_mm > 0):
+            raise RequestError(f"the scale must be a positive number of pixels per mm, got {px_per_mm}")
+        with self._transaction() as session:
+            image = session.get(t.ImageRow, image_hash)
+            if image is None:
+                raise RequestError(f"photo {image_hash} is not in this workspace; open it from the Failures page")
+            image.px_per_mm, image.scale_author = px_per_mm, author.strip()
 
     # -- labels --------------------------------------------------------------------------------------------------------
 
@@ -304,6 +320,13 @@ class Store:
                 for r in session.scalars(select(row).where(row.sample_id == sample_id).order_by(row.id.desc()))
             ]
 
+    def history(self) -> tuple[list[LabelRevision], list[Review]]:
+        """Every revision and every review of the workspace, oldest first."""
+        with self._transaction() as session:
+            revisions = session.scalars(select(t.LabelRevisionRow).order_by(t.LabelRevisionRow.id))
+            reviews = session.scalars(select(t.ReviewRow).order_by(t.ReviewRow.id))
+            return [_revision(row) for row in revisions], [_review(row) for row in reviews]
+
     def save_import(self, report: ImportReport) -> None:
         values = {**asdict(report), "problems": [asdict(problem) for problem in report.problems]}
         with self._transaction() as session:
@@ -393,7 +416,7 @@ def _values(row: Any) -> dict[str, Any]:
 
 
 def _sample(row: t.SampleRow, image: t.ImageRow) -> Sample:
-    return Sample(**_values(row), image_path=image.path, size_hw=(image.height, image.width))
+    return Sample(**_values(row), image_path=image.path, size_hw=(image.height, image.width), px_per_mm=image.px_per_mm)
 
 
 def _revision(row: t.LabelRevisionRow) -> LabelRevision:

@@ -36,6 +36,8 @@ class ImageRow(Base):
     path: Mapped[str]
     height: Mapped[int]
     width: Mapped[int]
+    px_per_mm: Mapped[float | None]
+    scale_author: Mapped[str | None]
 
 
 class SampleRow(Base):

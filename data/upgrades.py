@@ -20,6 +20,10 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE scores ADD COLUMN grid_height INTEGER",
         "ALTER TABLE scores ADD COLUMN grid_width INTEGER",
     ),
+    (  # the scale of a photo, for sizes in mm
+        "ALTER TABLE images ADD COLUMN px_per_mm FLOAT",
+        "ALTER TABLE images ADD COLUMN scale_author VARCHAR",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

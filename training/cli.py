@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
 """
 
+import getpass
 import json
 import logging
 import subprocess
@@ -19,9 +20,12 @@ from rich.table import Table
 
 from core.errors import DrywallError, RequestError
 from core.files import write_atomically
+from core.sizes import scale_from_points
 from data.demo import ensure_demo
 from data.duplicates import find_leaks
-from data.export import export_labels
+from data.export import EXPORTS, TABLES, export_labels
+from data.formats import FORMATS
+from data.label_import import read_import, save_import
 from data.preparation import prepare as prepare_workspace
 from data.store import Store
 from data.workspace import Workspace, default_root
@@ -220,15 +224,73 @@ def compare(
 
 @app.command()
 def export(
-    form: Annotated[str, typer.Option("--format", help="coco, masks or yolo")], workspace: WorkspaceOption,
+    form: Annotated[str, typer.Option("--format", help=", ".join(EXPORTS))], workspace: WorkspaceOption,
     out: Annotated[Path, typer.Option(help="Target folder")] = Path("export"),
     label_set: Annotated[str | None, typer.Option(help="A frozen label set; default: the current labels")] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write the labels out; coco comes back in unchanged."""
+    """Write the labels out, or the review log or the sizes as a table; labels come back in by import-labels."""
     opened, store = _open(workspace)
     count = export_labels(opened, store, out, form, label_set)
-    _emit({"samples": count, "folder": str(out)}, as_json, f"{count} samples written to {out}")
+    lines = "lines" if form in TABLES else "samples"
+    _emit({lines: count, "folder": str(out)}, as_json, f"{count} {lines} written to {out}")
+
+
+@app.command()
+def import_labels(
+    path: Annotated[Path, typer.Argument(help="The exported file, its folder or its ZIP archive")],
+    form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))], workspace: WorkspaceOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change")] = False,
+    author: Annotated[str | None, typer.Option(help="Who the revisions are by; default: your login")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Show how labels from another tool differ from the ones here and save them as new revisions."""
+    _, store = _open(workspace)
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
+    saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
+    if as_json:
+        _emit({**found.document(), "saved": saved}, True, None)
+        return
+    table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
+    for change in found.changes:
+        difference = change.difference
+        numbers = (change.old_px, change.new_px, difference.added_px, difference.removed_px)
+        table.add_row(
+            str(change.sample_id), change.file_name, change.class_name, f"{difference.iou:.4f}", *map(str, numbers)
+        )
+    stdout.print(table)
+    for item in found.skipped:
+        stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
+    done = "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions"
+    counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
+    stdout.print(f"{counts}; {done}", soft_wrap=True)
+
+
+@app.command()
+def scale(
+    sample: Annotated[int, typer.Argument(help="A sample's number; the scale holds for its photo")],
+    workspace: WorkspaceOption,
+    px_per_mm: Annotated[float | None, typer.Option(help="Pixels a millimetre takes")] = None,
+    line: Annotated[str | None, typer.Option(metavar="X1,Y1,X2,Y2", help="Two points of the photo, in pixels")] = None,
+    length_mm: Annotated[float | None, typer.Option(help="How far apart the points of --line are")] = None,
+    author: Annotated[str | None, typer.Option(help="Who gives it; default: your login")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a photo its scale, so that cracks and joints are measured in mm and m."""
+    if (px_per_mm is None) == (line is None) or (line is None) != (length_mm is None):
+        raise RequestError("give either --px-per-mm, or --line X1,Y1,X2,Y2 with --length-mm")
+    _, store = _open(workspace)
+    if line is not None and length_mm is not None:
+        try:
+            x1, y1, x2, y2 = map(float, line.split(","))
+        except ValueError as error:
+            raise RequestError(f"--line {line} needs four numbers, for example 10,20,400,20") from error
+        px_per_mm = scale_from_points((x1, y1), (x2, y2), length_mm)
+    store.set_scale(store.sample(sample).image_hash, px_per_mm, author or getpass.getuser())
+    _emit({"sample": sample, "px_per_mm": px_per_mm}, as_json, f"sample {sample}: {px_per_mm:.4g} px a mm")
 
 
 @app.command()

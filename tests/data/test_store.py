@@ -15,6 +15,7 @@ from core.errors import RequestError, StaleRevisionError, WorkspaceError
 from core.masks import decode_rle, encode_rle
 from data.records import ImageRecord, NewSample, Score
 from data.store import Store
+from data.upgrades import SCHEMA_VERSION
 
 MASK = np.eye(4, 6, dtype=bool)
 
@@ -153,16 +154,6 @@ SCORED = Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, 0.1, 0.2, 0.3, 0.4)
 NEW_COLUMNS = [name for name, value in asdict(SCORED).items() if value is None]
 
 
-def make_first_version(path):
-    """Take a workspace back to version 1: what the program of that time wrote."""
-    connection = sqlite3.connect(path)
-    for column in NEW_COLUMNS:
-        connection.execute(f"ALTER TABLE scores DROP COLUMN {column}")
-    connection.execute("UPDATE workspace SET schema_version = 1")
-    connection.commit()
-    connection.close()
-
-
 def columns_of(path):
     connection = sqlite3.connect(path)
     names = [
@@ -179,13 +170,13 @@ def columns_of(path):
     return found
 
 
-def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tmp_path):
+def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tmp_path, take_back):
     name = filled.freeze_labels("s").name
     filled.create_run("r", name="n", checkpoint="compact", label_set=name, config={"a": 1})
     filled.save_scores([SCORED])
     filled.close()
     new = columns_of(tmp_path / "qa.db")
-    make_first_version(tmp_path / "qa.db")
+    take_back(tmp_path / "qa.db")
     assert columns_of(tmp_path / "qa.db") != new
     upgraded = Store(tmp_path / "qa.db")
     assert columns_of(tmp_path / "qa.db") == new
@@ -198,9 +189,9 @@ def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tm
     Store(tmp_path / "qa.db").close()  # and nothing is upgraded twice
 
 
-def test_two_may_open_an_old_workspace_at_once(filled, tmp_path):
+def test_two_may_open_an_old_workspace_at_once(filled, tmp_path, take_back):
     filled.close()
-    make_first_version(tmp_path / "qa.db")
+    take_back(tmp_path / "qa.db")
     with ThreadPoolExecutor(4) as pool:
         for store in pool.map(Store, [tmp_path / "qa.db"] * 4):
             assert store.scores().empty
@@ -211,7 +202,7 @@ def test_newer_and_broken_workspaces_are_refused(filled, tmp_path):
     with sqlite3.connect(tmp_path / "qa.db") as connection:
         connection.execute("UPDATE workspace SET schema_version = 99")
     connection.close()
-    with pytest.raises(WorkspaceError, match="schema version 99, this program knows 2"):
+    with pytest.raises(WorkspaceError, match=f"schema version 99, this program knows {SCHEMA_VERSION}"):
         Store(tmp_path / "qa.db")
     (tmp_path / "junk.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(WorkspaceError, match="cannot be opened"):
