@@ -61,7 +61,10 @@ def band_size(mask: Mask) -> BandSize | None:
     points = np.argwhere(skeletonize(inside, method="lee")).astype(float)  # (N, 2) row, column of pixel centres
     radius = _radius(points, inside)
     links = _links(points)
-    points, radius, links = _without_spurs(points, radius, links)
+    before = len(points) + 1
+    while len(points) < before:  # a branch whose own branches went may be a spur now
+        before = len(points)
+        points, radius, links = _without_spurs(points, radius, links)
     degree = np.bincount(links.ravel(), minlength=len(points))
     lengths = _smoothed_lengths(points, links, degree)
     ends = _beyond_ends(points, radius, degree, inside)

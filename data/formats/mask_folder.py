@@ -13,6 +13,8 @@ from core.photos import MAX_PIXELS, photo_size_hw
 from core.prompts import PUBLISHED_SYNONYMS, slug
 from data.formats.exchange import Incoming, IncomingLabel, NotUsed, OutgoingLabel, annotation_files
 
+_ALL_PROMPTS = [sentence for synonyms in PUBLISHED_SYNONYMS.values() for sentence in synonyms]
+
 
 def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
     """One PNG a sample, called after the photo and its class's first prompt."""
@@ -39,7 +41,7 @@ def read(path: Path) -> Incoming:
             incoming.not_used.append(NotUsed(file.name, str(error)))
             continue
         stem, separator, prompt = file.stem.rpartition("__")
-        known = separator and prompt in {slug(sentence) for sentence in _prompts(parts[0])}
+        known = separator and prompt in {slug(sentence) for sentence in (*_prompts(parts[0]), *_ALL_PROMPTS)}
         name = stem if known else file.stem
         incoming.labels.append(IncomingLabel(name, parts[0], size_hw, [partial(_read_mask, file)]))
     return incoming
