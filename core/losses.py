@@ -17,11 +17,16 @@ class BCEDiceLoss(nn.Module):
             raise ValueError(f"loss weights must be >= 0 and not both 0, got bce={bce}, dice={dice}")
         self.bce, self.dice = bce, dice
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """logits: (B, H, W) float. target: (B, H, W) float in {0, 1}. Returns a scalar."""
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """logits: (B, H, W) float. target: (B, H, W) float in {0, 1}. weight: as target, 0 where nothing is known.
+
+        Returns a scalar.
+        """
         if logits.shape != target.shape:
             raise ValueError(f"logits {tuple(logits.shape)} and target {tuple(target.shape)} differ in shape")
         logits = logits.float()
+        if weight is not None:  # a pixel of weight 0 becomes clear background: it costs nothing and moves nothing
+            logits, target = logits.masked_fill(weight == 0, -1e4), target * weight
         return self.bce * F.binary_cross_entropy_with_logits(logits, target) + self.dice * soft_dice(logits, target)
 
 

@@ -31,11 +31,15 @@ class NewSample:
     source_split: str
     box_only: bool
     rle: Rle
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with one class's label. `revision` is the number of its current label revision."""
+    """One image with one class's label. `revision` is the number of its current label revision.
+
+    boxes: of the imported annotations, [x, y, width, height] in px; none for samples imported before they were kept.
+    """
 
     id: int
     image_hash: str
@@ -49,6 +53,7 @@ class Sample:
     box_only: bool
     revision: int
     review_state: str
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import create_engine, event, func, insert, inspect, select, update
+from sqlalchemy import create_engine, event, func, insert, inspect, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -34,11 +34,12 @@ from data.records import (
     Sample,
     Score,
 )
+from data.upgrades import SCHEMA_VERSION, UPGRADES
 
 
 class Store:
     def __init__(self, database: Path | str) -> None:
-        """A SQLite file, or a SQLAlchemy URL. Makes the tables of a new database.
+        """A SQLite file, or a SQLAlchemy URL. Makes the tables of a new database and upgrades those of an older one.
 
         Raises WorkspaceError for a database made by a newer version or one that cannot be opened.
         """
@@ -47,7 +48,7 @@ class Store:
         if self.url.get_backend_name() == "sqlite":
             _configure_sqlite(self._engine)
         try:
-            self._check_version()
+            self._bring_up_to_date()
         except SQLAlchemyError as error:
             raise WorkspaceError(f"{database} cannot be opened as a workspace database ({error.__cause__})") from error
 
@@ -59,20 +60,21 @@ class Store:
         with Session(self._engine) as session, session.begin():
             yield session
 
-    def _check_version(self) -> None:
-        if inspect(self._engine).has_table(t.WorkspaceRow.__tablename__):
-            with self._transaction() as session:
-                version = session.scalar(select(t.WorkspaceRow.schema_version)) or 0
-            if version > t.SCHEMA_VERSION:
+    def _bring_up_to_date(self) -> None:
+        with self._transaction() as session:  # one transaction: of two that open an old workspace, one upgrades it
+            connection = session.connection()
+            old = inspect(connection).has_table(t.WorkspaceRow.__tablename__)
+            version = (session.scalar(select(t.WorkspaceRow.schema_version)) or 1) if old else SCHEMA_VERSION
+            if version > SCHEMA_VERSION:
                 raise WorkspaceError(
-                    f"the workspace has schema version {version}, this program knows {t.SCHEMA_VERSION}; "
+                    f"the workspace has schema version {version}, this program knows {SCHEMA_VERSION}; "
                     "update Drywall QA or choose another --workspace"
                 )
-            return
-        t.Base.metadata.create_all(self._engine)
-        with self._transaction() as session:
-            if session.get(t.WorkspaceRow, 1) is None:
-                session.add(t.WorkspaceRow(id=1, schema_version=t.SCHEMA_VERSION))
+            for statements in UPGRADES[version - 1 :]:
+                for statement in statements:
+                    connection.execute(text(statement))
+            t.Base.metadata.create_all(connection)
+            session.merge(t.WorkspaceRow(id=1, schema_version=SCHEMA_VERSION))
 
     # -- samples -------------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
-"""The database tables, mapped by SQLAlchemy. Only `data.store` reads them."""
+"""The database tables, mapped by SQLAlchemy. Only `data.store` reads them.
+
+A column added to a table that older workspaces have needs an entry in `data.upgrades`; a new table needs none.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-SCHEMA_VERSION = 1
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -50,6 +51,7 @@ class SampleRow(Base):
     box_only: Mapped[bool]
     revision: Mapped[int]
     review_state: Mapped[str] = mapped_column(String(20), default="to review")
+    boxes: Mapped[list[list[float]]] = mapped_column(JSON, server_default="[]")
 
 
 class LabelRevisionRow(Base):
