@@ -27,7 +27,9 @@ class Line:
 class BoxSearch:
     """One box of a photo, downscaled once; `strongest` finds a line, `forget` removes it for the next search."""
 
-    def __init__(self, grey: NDArray[np.floating], valid: NDArray[np.bool_], box: Sequence[float], scale: float) -> None:
+    def __init__(
+        self, grey: NDArray[np.floating], valid: NDArray[np.bool_], box: Sequence[float], scale: float
+    ) -> None:
         left, top, width, height = box
         margin = 16 * scale
         x0, y0 = int(max(left - margin, 0)), int(max(top - margin, 0))

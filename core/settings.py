@@ -46,6 +46,15 @@ class CacheSettings(Settings):
     views: int = Field(4, ge=1, le=1000, description="Augmented views of a photo that are kept and taken in turn")
 
 
+class LabelSettings(Settings):
+    """What training takes box labels for; labels that people drew or fixed are taken as they are."""
+
+    boxes: Literal["box", "proposal", "weak"] = Field(
+        "box", description="Box labels of joints as they are, as proposed seams, or unknown where box and seam differ"
+    )
+    sam: str | None = Field(None, description="SAM or SAM 2, folder or hub id, proposes instead of the line search")
+
+
 class TrainSettings(Settings):
     """The training loop (`core.trainer`); defaults as published."""
 

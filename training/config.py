@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from core.errors import ConfigError
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import AugmentSettings, CacheSettings, RefinerSettings, Settings, TrainSettings
+from core.settings import AugmentSettings, CacheSettings, LabelSettings, RefinerSettings, Settings, TrainSettings
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
@@ -45,6 +45,7 @@ class RunConfig(Settings):
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     augment: AugmentSettings = AugmentSettings()
+    labels: LabelSettings = LabelSettings()
     cache: CacheSettings = CacheSettings()
     split: SplitSettings = SplitSettings()
 
