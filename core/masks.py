@@ -42,6 +42,11 @@ def rle_area(rle: Rle) -> int:
     return int(coco_mask.area(_as_bytes(rle)))
 
 
+def rle_box(rle: Rle) -> list[float]:
+    """[x, y, width, height] in pixels around the foreground; all 0 when there is none."""
+    return [float(value) for value in coco_mask.toBbox(_as_bytes(rle))]
+
+
 def union_rles(rles: Sequence[Rle]) -> Rle:
     """The union of masks of one size. Raises ValueError when there is none or the sizes differ."""
     return _merge_rles(rles, intersect=False)

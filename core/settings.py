@@ -108,6 +108,15 @@ class InferenceSettings(Settings):
         return tiles
 
 
+class LabelSettings(Settings):
+    """What training takes box labels for; labels that people drew or fixed are taken as they are."""
+
+    boxes: Literal["box", "proposal", "weak"] = Field(
+        "box", description="Box labels of joints as they are, as proposed seams, or unknown where box and seam differ"
+    )
+    sam: str | None = Field(None, description="SAM or SAM 2, folder or hub id, proposes instead of the line search")
+
+
 class TrainSettings(Settings):
     """The training loop (`core.trainer`); defaults as published."""
 

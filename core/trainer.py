@@ -192,7 +192,8 @@ def _step(
                 prompts, masks = batch.prompts[part], batch.masks[part]
                 with accelerator.autocast():
                     logits = _to_size(model(photos, prompts, _as_float(below, accelerator)), masks)
-                loss = loss_of(logits, masks) * (len(prompts) / size)
+                weights = None if batch.weights is None else batch.weights[part]
+                loss = loss_of(logits, masks, weights) * (len(prompts) / size)
                 accelerator.backward(loss)
                 total += loss.item()
             return total, chunk

@@ -18,7 +18,7 @@ from pycocotools import mask as coco_mask
 
 from core.errors import AnnotationError, PhotoError
 from core.files import write_atomically
-from core.masks import Mask, Rle, decode_rle, encode_rle, fill_box, rle_area
+from core.masks import Mask, Rle, decode_rle, encode_rle, fill_box, rle_area, rle_box
 from core.outlines import outlines
 from core.photos import Photo, read_photo
 from data.records import Problem
@@ -34,12 +34,16 @@ _SIDEWAYS = {  # EXIF orientations that swap height and width
 
 @dataclass(frozen=True)
 class ExportImage:
-    """One photo. kinds counts annotations: "polygon", "rle", "box" (boxes only), "empty" (unusable, drawn as its box)."""
+    """One photo. kinds counts annotations: "polygon", "rle", "box" (boxes only), "empty" (unusable, drawn as its box).
+
+    boxes: of every annotation that was drawn, [x, y, width, height] in pixels of the upright photo.
+    """
 
     file_name: str
     path: Path
     rle: Rle
     kinds: Counter[str]
+    boxes: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
         except (PhotoError, AnnotationError) as error:
             note(entry["file_name"], f"image {key}", "refused", str(error))
             continue
-        mask, kinds = np.zeros(photo.shape[:2], bool), Counter[str]()
+        mask, kinds, boxes = np.zeros(photo.shape[:2], bool), Counter[str](), []
         size_hw = _declared_size(entry, photo)
         turn = _exif_turn(path) if size_hw == photo.shape[1::-1] else None
         if turn is not None:
@@ -123,8 +127,10 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
             kinds[kind] += 1
             if repair:
                 note(entry["file_name"], f"annotation {annotation['id']}", "repaired", repair)
-            mask |= _to_photo(drawn, photo.shape[:2], turn)
-        export.images.append(ExportImage(entry["file_name"], path, encode_rle(mask), kinds))
+            placed = _to_photo(drawn, photo.shape[:2], turn)
+            boxes.append(rle_box(encode_rle(placed)))
+            mask |= placed
+        export.images.append(ExportImage(entry["file_name"], path, encode_rle(mask), kinds, boxes))
     return export
 
 

@@ -31,11 +31,15 @@ class NewSample:
     source_split: str
     box_only: bool
     rle: Rle
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with one class's label. `revision` is the number of its current label revision."""
+    """One image with one class's label. `revision` is the number of its current label revision.
+
+    boxes: of the imported annotations, [x, y, width, height] in px; none for samples imported before they were kept.
+    """
 
     id: int
     image_hash: str
@@ -50,6 +54,7 @@ class Sample:
     revision: int
     review_state: str
     px_per_mm: float | None = None  # the photo's scale, where somebody gave one
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

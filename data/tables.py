@@ -53,6 +53,7 @@ class SampleRow(Base):
     box_only: Mapped[bool]
     revision: Mapped[int]
     review_state: Mapped[str] = mapped_column(String(20), default="to review")
+    boxes: Mapped[list[list[float]]] = mapped_column(JSON, server_default="[]")
 
 
 class LabelRevisionRow(Base):

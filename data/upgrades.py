@@ -24,6 +24,9 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE images ADD COLUMN px_per_mm FLOAT",
         "ALTER TABLE images ADD COLUMN scale_author VARCHAR",
     ),
+    (  # the boxes that a sample was imported with; empty for what was imported before
+        "ALTER TABLE samples ADD COLUMN boxes JSON NOT NULL DEFAULT '[]'",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

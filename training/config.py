@@ -16,6 +16,7 @@ from core.settings import (
     CacheSettings,
     DecoderSettings,
     InferenceSettings,
+    LabelSettings,
     LossSettings,
     RefinerSettings,
     Settings,
@@ -59,6 +60,7 @@ class RunConfig(Settings):
     train: TrainSettings = TrainSettings()
     loss: LossSettings = LossSettings()
     augment: AugmentSettings = AugmentSettings()
+    labels: LabelSettings = LabelSettings()
     cache: CacheSettings = CacheSettings()
     inference: InferenceSettings = InferenceSettings()
     split: SplitSettings = SplitSettings()

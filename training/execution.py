@@ -19,11 +19,13 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.box_sam import BoxSam
 from core.dataset import Example, PromptedDataset
 from core.errors import DrywallError, RequestError
 from core.feature_cache import FeatureCache
 from core.files import write_atomically
 from core.model import PromptSegmenter
+from core.settings import LabelSettings
 from core.trainer import Event, Outcome, State, train
 from data.records import Run
 from data.store import Store
@@ -32,6 +34,7 @@ from training.config import RunConfig, make_config
 from training.evaluation import evaluate
 from training.inference import load_predictor
 from training.model_card import model_card
+from training.proposals import with_tight_label
 from training.runs import check_resumable, run_folder
 from training.scratch import SCRATCH, untrained_segmenter
 from training.thresholds import best_thresholds, save_thresholds
@@ -109,14 +112,21 @@ def _reason(error: Exception, run_id: str) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def examples(workspace: Workspace, store: Store, split: str, label_set: str | None = None) -> list[Example]:
-    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none."""
-    labels = store.labels(label_set)
-    found = [
-        Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), labels[s.id].rle)
-        for s in store.samples(split=split)
-        if s.id in labels
-    ]
+def examples(
+    workspace: Workspace, store: Store, split: str, label_set: str | None = None, labels: LabelSettings | None = None
+) -> list[Example]:
+    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
+
+    labels: what box labels stand for; they stay boxes without it.
+    """
+    labels = labels or LabelSettings()
+    sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
+    revisions = store.labels(label_set)
+    found = []
+    for s in store.samples(split=split):
+        if (revision := revisions.get(s.id)) is not None:
+            example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
+            found.append(with_tight_label(example, s, revision, labels, sam))
     if not found:
         raise RequestError(
             f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)"
@@ -129,8 +139,8 @@ def _train(
     resume: bool,
 ) -> Outcome:  # fmt: skip
     config, folder = make_config(run.config, f"run {run.id}"), run_folder(workspace, run.id)
-    train_examples = examples(workspace, store, "train", run.label_set)
-    val_examples = examples(workspace, store, "val", run.label_set)
+    train_examples = examples(workspace, store, "train", run.label_set, config.labels)
+    val_examples = examples(workspace, store, "val", run.label_set, config.labels)
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
