@@ -21,6 +21,7 @@ from data.workspace import Workspace
 from training.config import RunConfig, make_config
 from training.evaluation import evaluate
 from training.model_card import model_card
+from training.provenance import record_provenance
 from training.runs import run_folder
 from training.scratch import SCRATCH, untrained_segmenter
 
@@ -44,6 +45,7 @@ def execute(
         on_event(event)
 
     try:
+        record_provenance(store, folder.environment)
         outcome = _train(workspace, store, run, tell, stopping.is_set, folder.best_checkpoint)
         if outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
             tell({"event": "scoring"})

@@ -28,7 +28,7 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/ID: config.yaml, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT."""
+    """runs/ID: config.yaml, environment.json, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT, report.{pdf,html}."""
 
     root: Path
 
@@ -45,8 +45,16 @@ class RunFolder:
         return self.root / "log.txt"
 
     @property
+    def environment(self) -> Path:
+        """Versions, commit, machine and data as they were when the run started (`training.provenance`)."""
+        return self.root / "environment.json"
+
+    @property
     def best_checkpoint(self) -> Path:
         return self.root / "checkpoints" / "best"
+
+    def report(self, suffix: str) -> Path:
+        return self.root / f"report.{suffix}"
 
     def evaluation(self, split: str) -> Path:
         return self.root / "evaluation" / split
