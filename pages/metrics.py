@@ -1,11 +1,14 @@
 """Metrics: the table per class as published, how IoU spreads, the threshold curve, and two runs side by side."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.charts import before_after, iou_histogram, threshold_lines
 from dashboard.state import open_workspace, pick, sentences
 from training.evaluation import compare, paired_scores, summary, threshold_curve
+from training.report import write_report
 
 workspace, store = open_workspace()
 st.title("Metrics")
@@ -28,12 +31,22 @@ def table_of(run: str) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename(columns=columns)[list(columns.values())]
 
 
+def report_bytes(suffix: str) -> bytes:
+    return getattr(write_report(workspace, store, run_id, split), suffix).read_bytes()
+
+
 formats = dict.fromkeys(("mIoU", "Dice", "precision", "recall"), "{:.4f}") | {"samples": "{:.0f}"}
 with sentences():
     st.dataframe(table_of(run_id).style.format(formats), width="stretch")
     st.caption(
         f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Labels: {runs[run_id].label_set}"
     )
+    pdf, html, _ = st.columns([2, 2, 6])
+    for place, suffix, mime in ((pdf, "pdf", "application/pdf"), (html, "html", "text/html")):
+        place.download_button(
+            f"Report ({suffix.upper()})", partial(report_bytes, suffix), f"report-{run_id}.{suffix}", mime,
+            key=f"report_{suffix}", icon=":material/download:", on_click="ignore", width="stretch",
+        )  # fmt: skip
     chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")

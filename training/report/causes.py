@@ -22,7 +22,8 @@ class Measures:
 
     precision_near, recall_near: shares of predicted and of true pixels that lie within 2 px (of a photo 640 px wide) of
     the other side; *_wide: within 5 px. parts: connected pieces of prediction and truth. peak: the highest probability
-    inside the label. ceiling: the best IoU the model's grid allows, None where it was not measured.
+    inside the label; inside, outside: the mean probability there. ceiling: the best IoU the model's grid allows, None
+    where it was not measured.
     """
 
     iou: float
@@ -36,6 +37,8 @@ class Measures:
     predicted_parts: int
     true_parts: int
     peak: float
+    inside: float
+    outside: float
     threshold: float
     box_only: bool
     ceiling: float | None
@@ -62,7 +65,8 @@ def measure(
         iou(count_pixels(prediction, truth)), int(truth.sum()), int(prediction.sum()), float(truth.mean()),
         precision_near, recall_near, precision_wide, recall_wide,
         int(label_parts(prediction).max()), int(label_parts(truth).max()),
-        float(probs[truth].max() / 256) if truth.any() else 0.0, threshold, box_only, ceiling,
+        float(probs[truth].max(initial=0) / 256), _share(probs[truth] / 256), _share(probs[~truth] / 256),
+        threshold, box_only, ceiling,
     )  # fmt: skip
 
 
@@ -78,20 +82,20 @@ CAUSES = (
     Cause(
         "False alarm on a clean wall",
         lambda m: m.true_px == 0,
-        "The label holds nothing but the model marked something: a shadow, an edge or a stain looked like the class, or the label is missing.",
-        "Check the label first. If the wall is clean, add photos of such clean walls to the training set or raise the threshold of the class.",
+        "The label holds nothing but the model marked something: a shadow, an edge or a stain looked like it, or a label is missing.",
+        "Check the label first. If the wall is clean, add such walls to the training set or raise the threshold of the class.",
     ),
     Cause(
         "Seen, but below the threshold",
-        lambda m: m.recall_wide < 0.05 and m.peak >= m.threshold / 2,
-        "The probability rises inside the label but stays below the threshold, so the mask stays empty there.",
+        lambda m: m.recall_wide < 0.05 and m.peak >= m.threshold / 2 and m.inside >= 1.5 * m.outside,
+        "The probability is clearly higher inside the label than around it but stays below the threshold, so the mask stays empty.",
         "Choose the threshold of the class on the validation split, and train with a loss that punishes misses (Dice, Tversky).",
     ),
     Cause(
         "Missed entirely",
         lambda m: m.recall_wide < 0.05,
         "Nothing was marked near the label and the probability there is low: the model has seen too few photos like this one.",
-        "Add photos of this surface, distance and light to the training set. If the structure is thin, predict on tiles or at a higher resolution.",
+        "Add photos of this surface, distance and light to the training set; predict thin structures on tiles.",
     ),
     Cause(
         "The label is only a box",
@@ -120,8 +124,8 @@ CAUSES = (
     Cause(
         "Marks other things",
         lambda m: m.precision_wide < 0.5,
-        "Most of what was marked lies far from the label: edges, shadows or texture were taken for the class, or the label is incomplete.",
-        "Check whether the label is complete. If it is, add photos with such texture and no damage, and stronger augmentation of colour and light.",
+        "Most of what was marked lies far from the label: edges, shadows or texture were taken for it, or the label is incomplete.",
+        "Check whether the label is complete. If it is, add photos with such texture and no damage, and augment colour and light.",
     ),
     Cause(
         "Broken into pieces",
@@ -155,4 +159,5 @@ def _distances(mask: Mask) -> np.ndarray:
 
 
 def _share(hits: np.ndarray) -> float:
+    """The mean; nothing of nothing is 0."""
     return float(hits.mean()) if hits.size else 0.0

@@ -70,8 +70,7 @@ def score_spread(scores: pd.DataFrame) -> bytes:
         left.set(xlabel="IoU", ylabel="samples", xlim=(0, 1))
         left.yaxis.get_major_locator().set_params(integer=True)
         for name, of_class, colour in zip(classes, values, colours, strict=True):
-            share = np.arange(1, len(of_class) + 1) / len(of_class)
-            right.step(np.sort(of_class), share, where="post", color=colour, label=name)
+            right.ecdf(of_class, color=colour, label=name)
         right.set(xlabel="IoU", ylabel="share of samples at or below", xlim=(0, 1), ylim=(0, 1.02))
         for axes in (left, right):
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)

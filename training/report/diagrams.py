@@ -1,5 +1,6 @@
 """The method as drawings: the model's architecture and the pipeline, as SVG, with the numbers of the run's own model."""
 
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -81,9 +82,9 @@ def pipeline() -> bytes:
             _box(axes, x, 2.1, 1.6, 0.85, title, detail, BLUE)
         for x, (title, detail) in zip(xs, second, strict=True):
             _box(axes, x, 0.65, 1.6, 0.85, title, detail, GREEN if title == "Report" else ORANGE)
-        for left, right in zip(xs, xs[1:], strict=False):
+        for left, right in pairwise(xs):
             _arrow(axes, (left + 0.83, 2.1), (right - 0.83, 2.1))
-        for left, right in zip(xs[1:], xs[2:], strict=False):
+        for left, right in pairwise(xs[1:]):
             _arrow(axes, (right - 0.83, 0.65), (left + 0.83, 0.65))
         _arrow(axes, (xs[4], 1.65), (xs[4], 1.1))
         _path(axes, [(xs[1], 1.1), (xs[1], 1.37), (xs[4] - 0.4, 1.37), (xs[4] - 0.4, 1.65)], ORANGE)

@@ -66,10 +66,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Rows of pictures under common headings, each row with its caption."""
+    """Rows of pictures under common headings, each row with its caption. height_mm: the most a picture takes on paper."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Picture, ...]], ...]
+    height_mm: int = 50
     kind: str = field(default="gallery", init=False)
 
 

@@ -26,7 +26,7 @@ from training.report.document import (
     Tiles,
 )
 from training.report.facts import Facts
-from training.report.verdict import count, interval, verdict
+from training.report.verdict import SPLIT_NAMES, count, interval, verdict
 
 OVERLAP = {"miou": "mIoU", "dice": "Dice", "samples": "samples", "precision": "precision", "recall": "recall"}
 THIN = {
@@ -41,12 +41,13 @@ _MEANING = {
 }
 SHOWN_EACH = 3
 TILE_PX = 420
+EXPORTS_ACROSS = 6
 
 
 def build(facts: Facts) -> Document:
     run, made = facts.run, facts.made_at
     names = (
-        ("Run", run.id), ("Scored on", f"{facts.split} ({count(len(facts.scores), 'sample')})"),
+        ("Run", run.id), ("Scored on", f"the {SPLIT_NAMES[facts.split]} split ({count(len(facts.scores), 'sample')})"),
         ("Label set", f"{facts.label_set.name} ({count(facts.label_set.samples, 'sample')})"),
         ("Started from", run.checkpoint), ("Date", f"{made.day} {made:%B %Y}"),
     )  # fmt: skip
@@ -69,12 +70,22 @@ def _summary(facts: Facts) -> list[Block]:
     failed = len(facts.causes)
     tiles = [
         ("mean IoU", f"{overall['miou']:.4f}", f"95 %: {bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ""),
-        ("mean Dice", f"{overall['dice']:.4f}", f"precision {overall['precision']:.2f}, recall {overall['recall']:.2f}"),
+        (
+            "mean Dice",
+            f"{overall['dice']:.4f}",
+            f"precision {overall['precision']:.2f}, recall {overall['recall']:.2f}",
+        ),
     ]
     if (tolerant := overall.get("tolerant_f1_2px")) is not None:
         tiles.append(("F1 at 2 px", f"{tolerant:.4f}", "two pixels allowed"))
     tiles.append((f"IoU below {FAILED_BELOW_IOU:g}", f"{failed} of {len(facts.scores)}", "see section 7"))
-    return [Tiles(tuple((value, name, note) for name, value, note in tiles)), *map(Paragraph, verdict(facts))]
+    ranked = facts.scores.sort_values(["iou", "sample_id"])
+    typical = [of_class.iloc[[len(of_class) // 2]] for _, of_class in ranked.groupby("class_name")]
+    return [
+        Tiles(tuple((value, name, note) for name, value, note in tiles)), *map(Paragraph, verdict(facts)),
+        _metric_table(facts, {**OVERLAP, "tolerant_f1_2px": THIN["tolerant_f1_2px"]}, "The classes at a glance."),
+        Subheading("A typical sample of each class: the median IoU"), _gallery(facts, pd.concat(typical), height_mm=32),
+    ]  # fmt: skip
 
 
 def _method(facts: Facts) -> list[Block]:
@@ -98,11 +109,16 @@ def _method(facts: Facts) -> list[Block]:
             diagrams.architecture(model, facts.input_px), "svg",
             f"Photo and prompt go through CLIP's towers; the decoder reads vision layers {layers} and gives the mask.",
         )  # fmt: skip
-        blocks.append(Figure(f"Architecture. The decoder reads vision layers {layers}; later layers are not needed.", drawing))  # fmt: skip
-    alt = "Import, inspect, group copies, split, freeze labels, train, score, then browse failures and repair, or report."
+        blocks.append(
+            Figure(f"Architecture. The decoder reads vision layers {layers}, none after them is run.", drawing)
+        )
+    alt = (
+        "Import, inspect, group copies, split, freeze labels, train, score, then browse failures and repair, or report."
+    )
     blocks.append(Figure("Pipeline, from the export to this report.", Picture(diagrams.pipeline(), "svg", alt)))
     rows = tuple((name, synonyms[0], ", ".join(synonyms[1:])) for name, synonyms in facts.config.synonyms.items())
-    blocks.append(Table("Prompts. Training draws one at random, scoring uses the first.", ("class", "scored with", "also trained with"), rows, (1, 2)))  # fmt: skip
+    header = ("class", "scored with", "also trained with")
+    blocks.append(Table("Prompts. Training draws one at random, scoring uses the first.", header, rows, (1, 2)))
     return blocks
 
 
@@ -114,23 +130,29 @@ def _data(facts: Facts) -> list[Block]:
     )]  # fmt: skip
     if not data:
         return [*blocks, Paragraph("This run left no record of the import and the split; runs made from now on do.")]
-    copies, leaks = data["samples"] - data["groups"], data["leaks"]
-    facts_of_split = [
-        f"{count(data['samples'], 'sample')} come from {count(data['groups'], 'source photo')}; {copies} "
-        f"{'is a copy or near-duplicate' if copies == 1 else 'are copies or near-duplicates'} of another, found by file name and by likeness.",
+    copies, leaks, boxes, corrected = (
+        data["samples"] - data["groups"],
+        data["leaks"],
+        data["box_only"],
+        data["corrected"],
+    )
+    facts_of_split = (
+        f"{count(data['samples'], 'sample')} of {count(data['groups'], 'source photo')}: {count(copies, 'copy', 'copies')} or "
+        "near-duplicates of another, found by file name and by likeness.",
         "No copy of a training photo lies in another split." if not leaks else
-        f"{count(leaks, 'group')} of copies lie in more than one split: the figures of this report flatter the model.",
-        f"{count(data['box_only'], 'label')} {'is a box' if data['box_only'] == 1 else 'are boxes'} only; "
-        f"{count(data['corrected'], 'label')} {'was' if data['corrected'] == 1 else 'were'} corrected by people after the import.",
-    ]  # fmt: skip
-    blocks.append(Bullets(tuple(facts_of_split)))
+        f"{count(leaks, 'group')} of copies in more than one split: the figures of this report flatter the model.",
+        f"{count(boxes, 'label')} drawn as boxes only, {count(corrected, 'label')} corrected by people after the import.",
+    )  # fmt: skip
+    blocks.append(Bullets(facts_of_split))
     splits = [name for name in ("train", "val", "test") if any(name in row for row in data["counts"].values())]
-    rows = [(name, *(str(row.get(s, 0)) for s in splits), str(sum(row.values()))) for name, row in data["counts"].items()]
+    rows = [
+        (name, *(str(row.get(s, 0)) for s in splits), str(sum(row.values()))) for name, row in data["counts"].items()
+    ]
     sums = [sum(row.get(s, 0) for row in data["counts"].values()) for s in splits]
     rows.append(("all", *map(str, sums), str(sum(sums))))
     blocks.append(Table("Samples by class and split.", ("class", *splits, "all"), tuple(rows), total=True))
-    if data["inspection"]:
-        blocks.append(_inspection(data["inspection"]))
+    for first in range(0, len(data["inspection"]), EXPORTS_ACROSS):
+        blocks.append(_inspection(data["inspection"][first : first + EXPORTS_ACROSS]))
     if data["problems"]:
         problems = tuple((p["reason"], p["action"], str(p["items"])) for p in data["problems"])
         blocks.append(Table("What the import repaired or refused.", ("reason", "action", "items"), problems, (1,)))
@@ -143,8 +165,9 @@ def _inspection(rows: list[dict[str, Any]]) -> Table:
         "box_only": "boxes only", "empty": "empty", "unlabelled_images": "images without label",
         "mask_area_percent": "labelled area, %", "repaired": "repaired", "refused": "refused",
     }  # fmt: skip
-    body = tuple((f"{row['class']}, {row['split']}", *(_number(row.get(key, "")) for key in names)) for row in rows)
-    return Table("What the import found, by class and folder of the export.", ("export", *names.values()), body)
+    header = ("", *(f"{row['class']}, {row['split']}" for row in rows))
+    body = tuple((name, *(_number(row.get(key, "")) for row in rows)) for key, name in names.items())
+    return Table("What the import found, by class and folder of the export.", header, body)
 
 
 def _training(facts: Facts) -> list[Block]:
@@ -152,7 +175,9 @@ def _training(facts: Facts) -> list[Block]:
     if not epochs:
         return [Paragraph("The run has no finished epoch on record, so there are no training curves.")]
     lasted = f" The run took {_duration(run.seconds)}." if run.seconds else ""
-    kept = f"Epoch {run.best_epoch} was kept: its validation mIoU, {run.best_val_miou:.4f}, is the highest." if run.best_epoch else ""  # fmt: skip
+    kept = ""
+    if run.best_epoch:
+        kept = f"Epoch {run.best_epoch} was kept: its validation mIoU, {run.best_val_miou:.4f}, is the highest."
     blocks: list[Block] = [
         Paragraph(f"{count(len(epochs), 'epoch')} of at most {epochs[-1]['epochs']} were trained. {kept}{lasted}")
     ]
@@ -190,7 +215,9 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _results(facts: Facts) -> list[Block]:
     thresholds = facts.scores.groupby("class_name")["threshold"].unique()
-    used = "; ".join(f"{name} {', '.join(f'{value:g}' for value in sorted(values))}" for name, values in thresholds.items())
+    used = "; ".join(
+        f"{name} {', '.join(f'{value:g}' for value in sorted(values))}" for name, values in thresholds.items()
+    )
     blocks: list[Block] = [
         Paragraph(
             "All figures are means over samples at the photos' full resolution. mIoU is the mean IoU of the foreground, as in "
@@ -203,7 +230,9 @@ def _results(facts: Facts) -> list[Block]:
         blocks.append(Bullets(tuple(text for key, text in _MEANING.items() if key in facts.summary["overall"])))
     alt = f"IoU of {len(facts.scores)} samples, median {facts.scores['iou'].median():.3f}."
     spread = Picture(charts.score_spread(facts.scores), "svg", alt)
-    blocks.append(Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread))
+    blocks.append(
+        Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread)
+    )
     return blocks
 
 
@@ -237,7 +266,12 @@ def _failures(facts: Facts) -> list[Block]:
     counts = Counter(causes)
     ranked = sorted(counts, key=lambda cause: (-counts[cause], cause.name))
     rows = tuple(
-        (cause.name, str(counts[cause]), f"{counts[cause] / len(failed):.0%}", f"{failed['iou'][causes == cause].mean():.4f}")
+        (
+            cause.name,
+            str(counts[cause]),
+            f"{counts[cause] / len(failed):.0%}",
+            f"{failed['iou'][causes == cause].mean():.4f}",
+        )
         for cause in ranked
     )
     blocks: list[Block] = [
@@ -262,10 +296,9 @@ def _reproducibility(facts: Facts) -> list[Block]:
     run, provenance = facts.run, facts.provenance
     machine = provenance.get("machine", {})
     commit = provenance.get("commit") or "not recorded"
-    if provenance.get("uncommitted_changes"):
-        commit += " with uncommitted changes"
     rows = [
         ("run", run.id), ("seed", str(facts.config.train.seed)), ("commit", commit),
+        *([("beside the commit", "changes that were not committed")] if provenance.get("uncommitted_changes") else []),
         ("label set", run.label_set), ("label set digest", facts.label_set.digest), ("started from", run.checkpoint),
         *((f"sha256 of {name}", digest) for name, digest in facts.checkpoint.items()),
     ]  # fmt: skip
@@ -282,15 +315,16 @@ def _reproducibility(facts: Facts) -> list[Block]:
         blocks.append(Paragraph(f"Versions: {versions}."))
     else:
         blocks.append(Paragraph("This run left no record of versions and machine; runs made from now on do."))
-    blocks.append(Listing(
-        "To repeat the run",
-        f"drywall-qa train runs/{run.id}/config.yaml\ndrywall-qa evaluate RUN --split {facts.split}\ndrywall-qa report RUN --split {facts.split}",
-    ))  # fmt: skip
+    commands = (
+        f"drywall-qa train runs/{run.id}/config.yaml", f"drywall-qa evaluate RUN --split {facts.split}",
+        f"drywall-qa report RUN --split {facts.split}",
+    )  # fmt: skip
+    blocks.append(Listing("To repeat the run, in its workspace; RUN is what the first prints", "\n".join(commands)))
     blocks.append(Listing("Configuration (config.yaml)", dump_config(facts.config).rstrip()))
     return blocks
 
 
-def _gallery(facts: Facts, scores: pd.DataFrame) -> Gallery:
+def _gallery(facts: Facts, scores: pd.DataFrame, height_mm: int = 50) -> Gallery:
     rows = []
     for score in scores.itertuples():
         sight = facts.look_at(score)
@@ -300,10 +334,12 @@ def _gallery(facts: Facts, scores: pd.DataFrame) -> Gallery:
         )  # fmt: skip
         pictures = tuple(Picture(_jpeg(view), "jpg", f"{name} of sample {score.sample_id}") for name, view in views)
         rows.append((f"Sample {score.sample_id}, {score.file_name}. {_scores(score)}", pictures))
-    return Gallery(("photo", "label", "prediction"), tuple(rows))
+    return Gallery(("photo", "label", "prediction"), tuple(rows), height_mm)
 
 
 def _scores(score: Any) -> str:
+    if score.tp + score.fp + score.fn == 0:
+        return "IoU 1.000: a clean wall, left clean"
     text = f"IoU {score.iou:.3f}, Dice {score.dice:.3f}"
     near = getattr(score, "tolerant_f1_2px", None)
     return text if near is None or pd.isna(near) else f"{text}, F1 at 2 px {near:.3f}"

@@ -10,10 +10,14 @@ from training.report.facts import Facts
 _GRADES = (
     (0.7, "The masks can be used with spot checks."),
     (0.5, "The masks are good drafts: a person should look at each and correct it before it is used."),
-    (0.3, "The masks show where to look, not what to measure: sort photos by them, take no lengths or areas from them."),
-    (0.0, "The masks are not ready for use: most of them disagree with their labels."),
+    (
+        0.3,
+        "The masks show where to look, not what to measure: sort photos by them, take no lengths or areas from them.",
+    ),
+    (0.0, "The masks are not ready for use: on average they overlap less than a third with the labels."),
 )
 _FEW_SAMPLES = 30
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def verdict(facts: Facts) -> list[str]:
@@ -32,7 +36,7 @@ def interval(values: pd.Series) -> tuple[float, float] | None:
 def _overall(facts: Facts) -> list[str]:
     overall, classes = facts.summary["overall"], facts.summary["classes"]
     text = [
-        f"On {count(overall['samples'], f'{facts.split} sample')} the run reaches a mean IoU of {overall['miou']:.4f} "
+        f"On {count(overall['samples'], f'{SPLIT_NAMES[facts.split]} sample')} the run reaches a mean IoU of {overall['miou']:.4f} "
         f"and a mean Dice of {overall['dice']:.4f}.",
         next(sentence for least, sentence in _GRADES if overall["miou"] >= least),
     ]
@@ -72,17 +76,21 @@ def _reservations(facts: Facts) -> list[str]:
         )
     boxes = int((facts.scores["box_only"] & (facts.scores["revision"] == 1)).sum())
     if boxes:
-        text.append(f"{count(boxes, 'scored label')} {'is' if boxes == 1 else 'are'} boxes only; IoU against a box understates a right mask.")  # fmt: skip
+        text.append(
+            f"Of the labels, {boxes} {'is a box' if boxes == 1 else 'are boxes'} only: IoU understates a right mask there."
+        )
     leaks = facts.provenance.get("data", {}).get("leaks")
     if leaks:
         text.append(f"{count(leaks, 'group')} of copies crossed splits when the run began, so the figures flatter it.")
     if facts.split != "test":
         seen = "chose the kept epoch" if facts.split == "val" else "trained the model"
-        text.append(f"The {facts.split} split {seen}; figures on unseen photos are usually lower.")
+        text.append(f"The {SPLIT_NAMES[facts.split]} split {seen}; figures on unseen photos are usually lower.")
     if facts.epochs and facts.run.best_epoch == facts.epochs[-1]["epoch"]:
         text.append("The kept epoch is the last one, so longer training may still help.")
     return text
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`no labels`, `1 label`, `2,000 labels`."""
+    many = plural or f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}" if number else f"no {many}"
