@@ -10,6 +10,8 @@ from pypdf import PdfReader
 from scipy.ndimage import shift
 
 from core.errors import RequestError
+from data.preparation import prepare
+from data.workspace import Workspace
 from training.config import load_config
 from training.evaluation import summary, to_uint8
 from training.execution import execute
@@ -24,7 +26,24 @@ from training.runs import create_run, run_folder
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def workspace(raw_export, tmp_path_factory):
+    """One for all tests here: a report reads its run and changes nothing."""
+    opened = Workspace.open(tmp_path_factory.mktemp("report"))
+    store = opened.store()
+    prepare(raw_export, opened, store)
+    store.close()
+    return opened
+
+
+@pytest.fixture(scope="module")
+def store(workspace):
+    opened = workspace.store()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
 def finished(workspace, store, tiny_checkpoint):
     run = create_run(workspace, store, load_config("quick", [*SMALL, f"checkpoint={tiny_checkpoint}"]))
     execute(workspace, store, run.id)
@@ -54,7 +73,16 @@ def test_the_report_holds_the_summary_and_is_the_same_bytes_twice(workspace, sto
     run, environment = store.run(finished), json.loads(folder.environment.read_text())
     for fact in (finished, store.label_set(run.label_set).digest, environment["packages"]["torch"], "Page1of"):
         assert fact in text.replace("\u200b", "")
-    heading = ["Summary", "Method", "Data", "Training", "Results", "Bestandworstpredictions", "Failures", "Reproducibility"]
+    heading = [
+        "Summary",
+        "Method",
+        "Data",
+        "Training",
+        "Results",
+        "Bestandworstpredictions",
+        "Failures",
+        "Reproducibility",
+    ]
     places = [text.index(f"{number}{name}") for number, name in enumerate(heading, start=1)]
     assert places == sorted(places)
 
@@ -124,8 +152,12 @@ def test_a_run_without_scores_is_one_sentence(workspace, store, finished, tiny_c
 
 
 def test_a_run_from_before_provenance_was_kept_still_has_a_report(workspace, store, finished):
-    run_folder(workspace, finished).environment.unlink()
-    text = text_of(write_report(workspace, store, finished, "test").pdf.read_bytes())
+    environment = run_folder(workspace, finished).environment
+    hidden = environment.rename(environment.with_suffix(".hidden"))
+    try:
+        text = text_of(write_report(workspace, store, finished, "test").pdf.read_bytes())
+    finally:
+        hidden.rename(environment)
     assert "leftnorecordofversionsandmachine" in text
     assert "leftnorecordoftheimportandthesplit" in text
 
@@ -170,7 +202,7 @@ def dashes() -> np.ndarray:
         pytest.param("Seen, but below the threshold", TRUTH, BLANK, {"faint": 0.4}, id="faint"),
         pytest.param("The label is only a box", band(slice(4, 60)), TRUTH, {"box_only": True}, id="line-in-a-box"),
         pytest.param("Thin shift", TRUTH, shift(TRUTH, (1, 0), order=0), {}, id="one-pixel-down"),
-        pytest.param("At the limit of the resolution", TRUTH, band(slice(27, 35)), {"ceiling": 0.3}, id="ceiling"),
+        pytest.param("At the limit of the resolution", TRUTH, band(slice(30, 38)), {"ceiling": 0.3}, id="ceiling"),
         pytest.param("Painted too wide", TRUTH, band(slice(26, 36)), {}, id="band-around-the-line"),
         pytest.param("Marks other things", TRUTH, TRUTH | band(slice(50, 60)), {}, id="a-stain-too"),
         pytest.param("Broken into pieces", TRUTH, dashes(), {}, id="dashes"),
@@ -195,7 +227,10 @@ def test_every_cause_has_a_case_above():
 
 def test_drawings_follow_the_model(tiny_segmenter):
     model = tiny_segmenter.clipseg.config.to_dict()
-    plain, with_branch = architecture(model, 352), architecture({**model, "refiner": {"max_side": 128, "width": 8}}, 352)
+    plain, with_branch = (
+        architecture(model, 352),
+        architecture({**model, "refiner": {"max_side": 128, "width": 8}}, 352),
+    )
     assert plain == architecture(model, 352)
     assert plain != with_branch
     assert pipeline() == pipeline()

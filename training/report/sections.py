@@ -69,7 +69,7 @@ def _summary(facts: Facts) -> list[Block]:
     bounds = interval(facts.scores["iou"])
     failed = len(facts.causes)
     tiles = [
-        ("mean IoU", f"{overall['miou']:.4f}", f"95 %: {bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ""),
+        ("mean IoU", f"{overall['miou']:.4f}", f"95%: {bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ""),
         (
             "mean Dice",
             f"{overall['dice']:.4f}",

@@ -26,7 +26,7 @@ def verdict(facts: Facts) -> list[str]:
 
 
 def interval(values: pd.Series) -> tuple[float, float] | None:
-    """95 % interval of the mean by the percentile bootstrap over samples, from a fixed seed; None below two values."""
+    """95% interval of the mean by the percentile bootstrap over samples, from a fixed seed; None below two values."""
     if len(values) < 2:
         return None
     found = bootstrap((values.to_numpy(),), np.mean, n_resamples=2000, method="percentile", rng=42).confidence_interval
@@ -71,7 +71,7 @@ def _reservations(facts: Facts) -> list[str]:
     text = []
     if len(facts.scores) < _FEW_SAMPLES and (bounds := interval(facts.scores["iou"])):
         text.append(
-            f"With only {count(len(facts.scores), 'sample')} the mean is uncertain: its 95 % interval runs from "
+            f"With only {count(len(facts.scores), 'sample')} the mean is uncertain: its 95% interval runs from "
             f"{bounds[0]:.2f} to {bounds[1]:.2f}."
         )
     boxes = int((facts.scores["box_only"] & (facts.scores["revision"] == 1)).sum())
