@@ -1,11 +1,14 @@
 """Metrics: the table per class as published, how IoU spreads, the threshold curve, and two runs side by side."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.charts import before_after, iou_histogram, threshold_lines
 from dashboard.state import open_workspace, pick, sentences
 from training.evaluation import compare, paired_scores, summary, threshold_curve
+from training.report import write_report
 from training.scores import HEADLINE, TITLES, mean_key
 
 workspace, store = open_workspace()
@@ -26,6 +29,10 @@ def named(key: str) -> str:
     return "mIoU" if key == "iou" else TITLES[key]
 
 
+def report_bytes(suffix: str) -> bytes:
+    return getattr(write_report(workspace, store, run_id, split), suffix).read_bytes()
+
+
 with sentences():
     document = summary(store, run_id, split)
     rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T
@@ -38,6 +45,12 @@ with sentences():
     )
     for sentence in document["advice"]:
         st.info(sentence, icon=":material/grid_on:")
+    pdf, html, _ = st.columns([2, 2, 6])
+    for place, suffix, mime in ((pdf, "pdf", "application/pdf"), (html, "html", "text/html")):
+        place.download_button(
+            f"Report ({suffix.upper()})", partial(report_bytes, suffix), f"report-{run_id}.{suffix}", mime,
+            key=f"report_{suffix}", icon=":material/download:", on_click="ignore", width="stretch",
+        )  # fmt: skip
     chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")

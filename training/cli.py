@@ -223,6 +223,16 @@ def compare(
 
 
 @app.command()
+def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False) -> None:
+    """Write the run's report, report.pdf and report.html in its folder: results, causes of failures, how to repeat it."""
+    from training.report import write_report
+
+    files = write_report(*_open(workspace), run, split)
+    document = {"pdf": str(files.pdf), "html": str(files.html)}
+    _emit(document, as_json, "\n".join(document.values()))
+
+
+@app.command()
 def export(
     form: Annotated[str, typer.Option("--format", help=", ".join(EXPORTS))], workspace: WorkspaceOption,
     out: Annotated[Path, typer.Option(help="Target folder")] = Path("export"),

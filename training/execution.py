@@ -35,6 +35,7 @@ from training.evaluation import evaluate
 from training.inference import load_predictor
 from training.model_card import model_card
 from training.proposals import with_tight_label
+from training.provenance import record_provenance
 from training.runs import check_resumable, run_folder
 from training.scratch import SCRATCH, untrained_segmenter
 from training.thresholds import best_thresholds, save_thresholds
@@ -71,6 +72,8 @@ def execute(
     )  # fmt: skip
     stopping = _listen_for_stop()
     try:
+        if first:
+            record_provenance(store, folder.environment)
         outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(workspace, store, run, tell)

@@ -31,7 +31,7 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/ID: config.yaml, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT."""
+    """runs/ID: config.yaml, environment.json, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT, report.{pdf,html}."""
 
     root: Path
 
@@ -46,6 +46,11 @@ class RunFolder:
     @property
     def log(self) -> Path:
         return self.root / "log.txt"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit, machine and data as they were when the run started (`training.provenance`)."""
+        return self.root / "environment.json"
 
     @property
     def best_checkpoint(self) -> Path:
@@ -77,6 +82,9 @@ class RunFolder:
     def thresholds(self) -> Path:
         """Class to threshold, as chosen on validation (`training.thresholds`)."""
         return self.best_checkpoint / "thresholds.json"
+
+    def report(self, suffix: str) -> Path:
+        return self.root / f"report.{suffix}"
 
     def evaluation(self, split: str) -> Path:
         return self.root / "evaluation" / split
