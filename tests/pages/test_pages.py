@@ -90,6 +90,10 @@ def test_metrics_table_equals_the_scores(trained, store):
     assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())
 
 
+def test_the_metrics_page_offers_the_report_in_both_forms(trained):
+    assert [button.label for button in show("metrics").get("download_button")] == ["Report (PDF)", "Report (HTML)"]
+
+
 def test_deciding_writes_a_review(trained, store):
     sample = store.samples(split="test")[0].id
     app = show("fix_masks", sample=str(sample))

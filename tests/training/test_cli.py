@@ -37,6 +37,9 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert {"miou", "dice", "samples"} <= set(scored["classes"]["cracks"])
     figures = json.loads(run("failures", trained["run"], "--json", workspace=ws))["figures"]
     assert all(Path(path).is_file() for path in figures)
+    report = json.loads(run("report", trained["run"], "--json", workspace=ws))
+    assert [Path(report[kind]).name for kind in ("pdf", "html")] == ["report.pdf", "report.html"]
+    assert Path(report["pdf"]).read_bytes().startswith(b"%PDF-")
     assert run("compare", trained["run"], trained["run"], workspace=ws)
     photo = next((raw_export / "cracks" / "train").glob("*.jpg"))
     masks = json.loads(

@@ -56,11 +56,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """width: share of the text's width, in (0, 1]."""
+    """A drawing as wide as the text."""
 
     caption: str
     picture: Picture
-    width: float = 1.0
     kind: str = field(default="figure", init=False)
 
 
