@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from core.errors import RequestError
-from core.masks import decode_rle, encode_rle
+from core.masks import decode_rle
 from data.export import export_labels
 from data.formats import FORMATS
 from data.label_import import read_import, save_import
