@@ -108,7 +108,7 @@ def test_exports_come_back(workspace, store, tmp_path):
     assert (dry["saved"], len(dry["same"]), dry["skipped"]) == ([], len(before) - 1, [])
     said = run("import-labels", tmp_path / "cvat", "--format", "cvat", "--author", "bob", workspace=workspace.root)
     assert "1 labels differ" in " ".join(said.split())
-    assert next((r.author, r.tool) for r in store.revisions(first.id)) == ("bob", "imported from CVAT")
+    assert (store.label(first.id).author, store.label(first.id).tool) == ("bob", "imported from CVAT")
     given = run("scale", first.id, "--line", "0,0,30,40", "--length-mm", 25, "--json", workspace=workspace.root)
     assert json.loads(given) == {"sample": first.id, "px_per_mm": 2.0}
     sizes = run("export", "--format", "sizes", "--out", tmp_path, "--json", workspace=workspace.root)
