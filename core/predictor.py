@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,6 +30,14 @@ class Prediction:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
         return self.probs >= threshold
+
+
+class TextToMask(Protocol):
+    """What every model behind a checkpoint's name can do, CLIPSeg or another."""
+
+    def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
+        """photo: (H, W, 3) uint8. One prediction a prompt, in their order, at the photo's size."""
+        ...
 
 
 class Predictor:

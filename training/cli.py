@@ -180,6 +180,45 @@ def compare(
 
 
 @app.command()
+def push(
+    run: str, repo: Annotated[str, typer.Argument(help="OWNER/NAME on the hub")], workspace: WorkspaceOption,
+    license_id: Annotated[str, typer.Option("--license", help="As hubs spell it: mit, apache-2.0, ...")] = "unknown",
+    private: Annotated[bool, typer.Option("--private/--public", help="Who may see a repository made now")] = True,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Push a run's checkpoint to a model hub, with a card that holds its figures."""
+    from training.push import push as push_run
+
+    opened, store = _open(workspace)
+    address = push_run(opened, store, run, repo, license_id=license_id, private=private)
+    _emit({"run": run, "commit": address}, as_json, address)
+
+
+@app.command()
+def onnx(
+    folder: Annotated[Path, typer.Argument(help="A new folder")], workspace: WorkspaceOption,
+    run: Annotated[str | None, typer.Option(help="Export this run's checkpoint")] = None,
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Write a checkpoint as ONNX graphs, each compared with torch before it is kept."""
+    from core.onnx_export import export_onnx
+    from core.predictor import Predictor
+    from training.config import make_config
+    from training.inference import load_predictor
+
+    opened, store = _open(workspace)
+    predictor = load_predictor(opened, store, run, checkpoint)
+    if not isinstance(predictor, Predictor):
+        raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
+    config = make_config(store.run(run).config) if run else load_config()
+    prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
+    differences = export_onnx(predictor.segmenter, folder, prompts)
+    lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]
+    _emit({"folder": str(folder), "difference_to_torch": differences}, as_json, "\n".join(lines))
+
+
+@app.command()
 def export(
     form: Annotated[str, typer.Option("--format", help="coco, masks or yolo")], workspace: WorkspaceOption,
     out: Annotated[Path, typer.Option(help="Target folder")] = Path("export"),
