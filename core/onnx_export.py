@@ -100,12 +100,12 @@ def _graphs(segmenter: PromptSegmenter, prompts: Sequence[str]) -> list[_Graph]:
         ),
         _Graph(
             "text_encoder", _Calls(segmenter, _embed), ("input_ids", "attention_mask"), ("text",),
-            tokens[0], tokens[1], dict.fromkeys(("input_ids", "attention_mask"), {0: batch, 1: length}),
+            tokens[0], tokens[1], {key: {0: batch, 1: length} for key in ("input_ids", "attention_mask")},
         ),
         _Graph(
             "decoder", _Calls(segmenter, lambda s, *inputs: s.decode(inputs[:-1], inputs[-1])),
             decoder_inputs, ("coarse_logits",),
-            (*activations[0], texts[0]), (*activations[1], texts[1]), dict.fromkeys(decoder_inputs, {0: batch}),
+            (*activations[0], texts[0]), (*activations[1], texts[1]), {key: {0: batch} for key in decoder_inputs},
         ),
     ]  # fmt: skip
     if segmenter.refiner is not None:

@@ -32,7 +32,9 @@ class Sam3:
     def __init__(self, model: Any, tokenizer: Any, images: dict[str, Any]) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.input_hw = (images["size"]["height"], images["size"]["width"])
-        self.image_mean, self.image_std = (torch.tensor(images[k]).view(1, 3, 1, 1) for k in ("image_mean", "image_std"))
+        self.image_mean, self.image_std = (
+            torch.tensor(images[k]).view(1, 3, 1, 1) for k in ("image_mean", "image_std")
+        )
 
     @classmethod
     def load(cls, source: str) -> "Sam3":

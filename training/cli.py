@@ -165,13 +165,44 @@ def failures(
 
 
 @app.command()
+def score(
+    checkpoint: Annotated[str, typer.Argument(help="compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID")],
+    workspace: WorkspaceOption, split: SplitOption = "test", set_: SetOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Score a named checkpoint as it is, as a run of its own; nothing is trained."""
+    from training.evaluation import summary
+    from training.scoring import score as score_checkpoint
+
+    opened, store = _open(workspace)
+    config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
+    config = config.model_copy(update={"checkpoint": checkpoint})
+    with _progress() as on_progress:
+        run = score_checkpoint(opened, store, config, split, on_progress)
+    document = summary(store, run.id, split)
+    _emit(document, as_json, _metrics_table(document))
+
+
+@app.command()
 def compare(
-    run: str, other: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False
-) -> None:
-    """Compare two runs on the samples both were scored on."""
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN [RUN...]")], workspace: WorkspaceOption,
+    split: SplitOption = "test", as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Compare runs on the samples all were scored on: two sample by sample, more as a table."""
+    from training.comparison import compare_all
     from training.evaluation import compare as compare_runs
 
-    document = compare_runs(_open(workspace)[1], run, other, split)
+    store = _open(workspace)[1]
+    if len(runs) < 2:
+        raise RequestError(f"compare needs two runs or more, got {runs[0]} alone")
+    if len(runs) > 2:
+        document = compare_all(store, runs, split)
+        table = Table("run", "checkpoint", *(f"{name} mIoU" for name in document["runs"][0]["classes"]), "mIoU", "Dice")
+        for row in document["runs"]:
+            figures = [*(of_class["miou"] for of_class in row["classes"].values()), *row["overall"].values()]
+            table.add_row(row["run"], row["checkpoint"], *(f"{figure:.4f}" for figure in figures))
+        return _emit(document, as_json, table)
+    run, other = runs
+    document = compare_runs(store, run, other, split)
     table = Table("", run, other, "better", "worse", "samples")
     for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
         before, after = row["miou"]

@@ -92,7 +92,8 @@ def _eval_results(run: Run, figures: dict[str, Any]) -> list[EvalResult]:
     return [
         EvalResult(
             task_type="image-segmentation", dataset_type="private", dataset_name=run.label_set,
-            dataset_config=name, dataset_split=figures["split"], metric_type="mean_iou", metric_value=round(row["miou"], 4), metric_name="mIoU",
+            dataset_config=name, dataset_split=figures["split"], metric_type="mean_iou",
+            metric_value=round(row["miou"], 4), metric_name="mIoU",
         )
         for name, row in {**figures["classes"], "overall": figures["overall"]}.items()
     ]  # fmt: skip

@@ -38,7 +38,9 @@ def push(
             repo_id=repo, folder_path=folder.best_checkpoint, commit_message=f"Drywall QA run {run_id}"
         )
     except HFValidationError as error:
-        raise RequestError(f"{repo} cannot be a repository's name; write OWNER/NAME, for example team/cracks") from error
+        raise RequestError(
+            f"{repo} cannot be a repository's name; write OWNER/NAME, for example team/cracks"
+        ) from error
     except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DrywallError(

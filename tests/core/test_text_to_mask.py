@@ -57,9 +57,9 @@ def grounded(tmp_path_factory):
         mask_decoder_config={"hidden_size": 16, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16},
     )  # fmt: skip
     SamModel(sam).save_pretrained(folder / "sam")
-    SamProcessor(
-        SamImageProcessorPil(size={"longest_edge": 64}, pad_size={"height": 64, "width": 64})
-    ).save_pretrained(folder / "sam")
+    SamProcessor(SamImageProcessorPil(size={"longest_edge": 64}, pad_size={"height": 64, "width": 64})).save_pretrained(
+        folder / "sam"
+    )
     return folder
 
 
