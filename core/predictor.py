@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,6 +34,18 @@ class Prediction:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
         return self.probs >= threshold
+
+
+class TextToMask(Protocol):
+    """What every model behind a checkpoint's name can do, CLIPSeg or another."""
+
+    def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
+        """photo: (H, W, 3) uint8. One prediction a prompt, in their order, at the photo's size."""
+        ...
+
+    def grid_hw(self, photo_hw: tuple[int, int]) -> tuple[int, int]:
+        """The resolution the model answers in for a photo of this size (see `core.ceiling`)."""
+        ...
 
 
 class Predictor:

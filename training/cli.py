@@ -202,14 +202,45 @@ def failures(
 
 
 @app.command()
+def score(
+    checkpoint: Annotated[str, typer.Argument(help="compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID")],
+    workspace: WorkspaceOption, split: SplitOption = "test", set_: SetOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Score a named checkpoint as it is, as a run of its own; nothing is trained."""
+    from training.evaluation import summary
+    from training.scoring import score as score_checkpoint
+
+    opened, store = _open(workspace)
+    config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
+    config = config.model_copy(update={"checkpoint": checkpoint})
+    with _progress() as on_progress:
+        run = score_checkpoint(opened, store, config, split, on_progress)
+    document = summary(store, run.id, split)
+    _emit(document, as_json, _metrics_table(document))
+
+
+@app.command()
 def compare(
-    run: str, other: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False
-) -> None:
-    """Compare two runs on the samples both were scored on."""
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN [RUN...]")], workspace: WorkspaceOption,
+    split: SplitOption = "test", as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Compare runs on the samples all were scored on: two sample by sample, more as a table."""
+    from training.comparison import compare_all
     from training.evaluation import compare as compare_runs
     from training.scores import HEADLINE, TITLES, mean_key
 
-    document = compare_runs(_open(workspace)[1], run, other, split)
+    store = _open(workspace)[1]
+    if len(runs) < 2:
+        raise RequestError(f"compare needs two runs or more, got {runs[0]} alone")
+    if len(runs) > 2:
+        document = compare_all(store, runs, split)
+        table = Table("run", "checkpoint", *(f"{name} mIoU" for name in document["runs"][0]["classes"]), "mIoU", "Dice")
+        for row in document["runs"]:
+            figures = [*(of_class["miou"] for of_class in row["classes"].values()), *row["overall"].values()]
+            table.add_row(row["run"], row["checkpoint"], *(f"{figure:.4f}" for figure in figures))
+        return _emit(document, as_json, table)
+    run, other = runs
+    document = compare_runs(store, run, other, split)
     table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
     for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
         for key in HEADLINE:
@@ -230,6 +261,45 @@ def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as
     files = write_report(*_open(workspace), run, split)
     document = {"pdf": str(files.pdf), "html": str(files.html)}
     _emit(document, as_json, "\n".join(document.values()))
+
+
+@app.command()
+def push(
+    run: str, repo: Annotated[str, typer.Argument(help="OWNER/NAME on the hub")], workspace: WorkspaceOption,
+    license_id: Annotated[str, typer.Option("--license", help="As hubs spell it: mit, apache-2.0, ...")] = "unknown",
+    private: Annotated[bool, typer.Option("--private/--public", help="Who may see a repository made now")] = True,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Push a run's checkpoint to a model hub, with a card that holds its figures."""
+    from training.push import push as push_run
+
+    opened, store = _open(workspace)
+    address = push_run(opened, store, run, repo, license_id=license_id, private=private)
+    _emit({"run": run, "commit": address}, as_json, address)
+
+
+@app.command()
+def onnx(
+    folder: Annotated[Path, typer.Argument(help="A new folder")], workspace: WorkspaceOption,
+    run: Annotated[str | None, typer.Option(help="Export this run's checkpoint")] = None,
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Write a checkpoint as ONNX graphs, each compared with torch before it is kept."""
+    from core.onnx_export import export_onnx
+    from core.predictor import Predictor
+    from training.config import make_config
+    from training.inference import load_predictor
+
+    opened, store = _open(workspace)
+    predictor = load_predictor(opened, store, run, checkpoint)
+    if not isinstance(predictor, Predictor):
+        raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
+    config = make_config(store.run(run).config) if run else load_config()
+    prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
+    differences = export_onnx(predictor.segmenter, folder, prompts)
+    lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]
+    _emit({"folder": str(folder), "difference_to_torch": differences}, as_json, "\n".join(lines))
 
 
 @app.command()

@@ -9,8 +9,8 @@ from typing import Any
 from core.errors import RequestError
 from core.masks import write_mask_png
 from core.model import PromptSegmenter
-from core.model_names import COMPACT
-from core.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO, Prediction, Predictor
+from core.model_names import COMPACT, GROUNDED_SAM, SAM3
+from core.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO, Prediction, Predictor, TextToMask
 from core.prompts import class_of_prompt, slug
 from core.settings import InferenceSettings
 from data.store import Store
@@ -25,21 +25,30 @@ def _segmenter(source: str, written: float) -> PromptSegmenter:
 
 
 @lru_cache(maxsize=3)
-def _predictor(source: str, written: float, inference: InferenceSettings) -> Predictor:
+def _predictor(source: str, written: float, inference: InferenceSettings) -> TextToMask:
+    if source.startswith(GROUNDED_SAM):
+        from core.grounded_sam import GroundedSam  # half a second of imports that CLIPSeg does without
+
+        dino, plus, sam = source.removeprefix(GROUNDED_SAM).rpartition("+")
+        if not (dino and plus and sam):
+            raise RequestError(f"checkpoint {source} needs the form {GROUNDED_SAM}DINO+SAM, each a folder or a hub id")
+        return GroundedSam.load(dino, sam)
+    if source.startswith(SAM3):
+        from core.sam3 import Sam3
+
+        return Sam3.load(source.removeprefix(SAM3))
     return Predictor(_segmenter(source, written), inference)
 
 
 def load_predictor(
-    workspace: Workspace,
-    store: Store,
-    run_id: str | None = None,
-    checkpoint: str = COMPACT,
+    workspace: Workspace, store: Store, run_id: str | None = None, checkpoint: str = COMPACT,
     inference: Mapping[str, Any] | None = None,
-) -> Predictor:
-    """The run's best checkpoint, or a named one. The last three stay in memory; a rewritten one is read again.
+) -> TextToMask:  # fmt: skip
+    """The run's best checkpoint, or a named one: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID.
 
-    inference: settings that replace the run's own. Raises RequestError for a run that has no checkpoint yet,
-    CheckpointError for a name that cannot be loaded, ConfigError for a setting out of range.
+    A run made by `training.scoring` has no checkpoint of its own and predicts with the one it names. The last three stay in
+    memory; a rewritten one is read again. inference: settings that replace the run's own. Raises RequestError for a run that
+    has no checkpoint yet, CheckpointError for a name that cannot be loaded, ConfigError for a setting out of range.
     """
     settings = inference_settings(store, run_id)
     if inference:
@@ -48,6 +57,8 @@ def load_predictor(
         return _predictor(checkpoint, 0.0, settings)
     run = store.run(run_id)
     config = run_folder(workspace, run_id).best_checkpoint / "config.json"
+    if not config.is_file() and run.status == "finished" and run.best_epoch is None:
+        return _predictor(run.checkpoint, 0.0, settings)  # scored as it is, never trained
     if not config.is_file():
         raise RequestError(f"run {run_id} ({run.status}) has no checkpoint; choose one that finished an epoch")
     return _predictor(str(config.parent), config.stat().st_mtime, settings)

@@ -9,12 +9,12 @@ import numpy as np
 from core.dataset import Example
 from core.files import write_atomically
 from core.metrics import iou
-from core.predictor import Predictor
+from core.predictor import TextToMask
 from training.evaluation import THRESHOLDS, counts_by_threshold, to_uint8
 
 
 def best_thresholds(
-    predictor: Predictor, examples: Sequence[Example], synonyms: dict[str, tuple[str, ...]]
+    predictor: TextToMask, examples: Sequence[Example], synonyms: dict[str, tuple[str, ...]]
 ) -> dict[str, float]:
     """Class to the threshold of the highest mIoU (mean over its samples); among equals the one nearest to 0.5.
 
