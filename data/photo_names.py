@@ -58,7 +58,7 @@ class PhotoFinder:
                 raise AnnotationError(f"{len(hits)} photos are called {candidate}; put the photos beside the labels")
             if hits:
                 return next(iter(hits))
-        raise AnnotationError(f"no photo of this workspace is called {base or name!r}; import the photo first")
+        raise AnnotationError(f"no photo of this workspace is called {base or name}; import the photo first")
 
 
 def _stored_name(sample: Sample) -> str:
