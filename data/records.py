@@ -183,7 +183,8 @@ class Honeypot:
 
 @dataclass(frozen=True)
 class Noise:
-    """How much a run doubts a label (see `training.noise`); spread: 1 - the least IoU among its prompts' masks."""
+    """How much a run doubts one label revision (`core.label_noise`), each in [0, 1]; how far the run's prompts, and it
+    and the run before it, differ on the photo: 1 - IoU of their masks, None where that was not measured."""
 
     run_id: str
     sample_id: int
@@ -191,7 +192,8 @@ class Noise:
     noise: float
     missed: float
     unsupported: float
-    spread: float | None = None
+    prompts_differ: float | None = None
+    runs_differ: float | None = None
 
 
 @dataclass(frozen=True)

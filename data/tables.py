@@ -172,7 +172,8 @@ class NoiseRow(Base):
     noise: Mapped[float]
     missed: Mapped[float]
     unsupported: Mapped[float]
-    spread: Mapped[float | None]
+    prompts_differ: Mapped[float | None]
+    runs_differ: Mapped[float | None]
 
 
 class ImportRow(Base):

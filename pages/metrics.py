@@ -19,10 +19,15 @@ run_id = pick("Run", list(runs), "run", where=left, format_func=lambda r: f"{run
 splits = sorted(scores[scores["run_id"] == run_id]["split"].unique(), key=["test", "val", "train"].index)
 split = pick("Split", splits, "split", where=right)
 other = pick("Beside", ["none", *(run for run in runs if run != run_id)], "other", where=third)
+human = st.toggle(
+    "Human-made labels only",
+    help="Leaves out labels taken from a model's proposal: truth accepted from the model flatters it",
+)
+labels_of = "human" if human else "all"
 
 
 def table_of(run: str) -> pd.DataFrame:
-    document = summary(store, run, split)
+    document = summary(store, run, split, labels_of)
     rows = {**document["classes"], "overall": document["overall"]}
     columns = {"miou": "mIoU", "dice": "Dice", "precision": "precision", "recall": "recall", "samples": "samples"}
     return pd.DataFrame(rows).T.rename(columns=columns)[list(columns.values())]
@@ -34,7 +39,7 @@ with sentences():
     st.caption(
         f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Labels: {runs[run_id].label_set}"
     )
-    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
+    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split) & (scores["human_made"] | (not human))]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")
     first.plotly_chart(iou_histogram(chosen))
