@@ -73,23 +73,23 @@ class Reviews(Database):
         """
         reviewer = named(reviewer, "taking a sample")
         try:
-            with self._transaction() as session:
-                sample, now = sample_row(session, sample_id), now_utc()
-                row = session.get(t.LeaseRow, sample_id)
-                if row is not None and row.until > now and row.reviewer != reviewer:
-                    raise _taken(row)
-                renews = row is not None and row.until > now
-                if row is None:
-                    row = t.LeaseRow(sample_id=sample_id)
-                    session.add(row)
-                if not renews:
-                    row.reviewer, row.taken_at = reviewer, now
-                    lay_bait(session, sample, reviewer)
-                row.until = now + timedelta(minutes=minutes)
-                session.flush()
-                return Lease(**values_of(row))
+            return self._take(sample_id, reviewer, minutes)
         except IntegrityError:  # two took it at the same moment; the other was first
-            return self.take(sample_id, reviewer, minutes)
+            return self._take(sample_id, reviewer, minutes)
+
+    def _take(self, sample_id: int, reviewer: str, minutes: float) -> Lease:
+        with self._transaction() as session:
+            sample, now = sample_row(session, sample_id), now_utc()
+            row, until = session.get(t.LeaseRow, sample_id), now + timedelta(minutes=minutes)
+            if row is not None and row.until > now:
+                if row.reviewer != reviewer:
+                    raise _taken(row)
+                row.until = until
+            else:
+                row = session.merge(t.LeaseRow(sample_id=sample_id, reviewer=reviewer, taken_at=now, until=until))
+                lay_bait(session, sample, reviewer)
+            session.flush()
+            return Lease(**values_of(row))
 
     def release(self, sample_id: int, reviewer: str) -> None:
         """Give a sample back without deciding. What another reviewer holds is left alone."""

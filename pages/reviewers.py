@@ -74,12 +74,9 @@ else:
     )  # fmt: skip
     row = pairs.iloc[chosen.selection.rows[0] if chosen.selection.rows else 0]
     sample = store.sample(int(row.sample_id))
-    masks = {
-        author: truth_of(sample.id, next(r.number for r in store.revisions(sample.id) if r.author == author))
-        for author in (row.reviewer, row.other)
-    }
+    masks = truth_of(sample.id, int(row.revision)), truth_of(sample.id, int(row.other_revision))
     caption = f"green: both, orange: only {row.other}, blue: only {row.reviewer}"
-    picture = paint_agreement(photo_of(sample.image_path), masks[row.reviewer], masks[row.other])
+    picture = paint_agreement(photo_of(sample.image_path), *masks)
     st.image(picture, caption=f"{sample.file_name} · IoU {row.iou:.3f} · {caption}", width=640)
     if st.button("Open in Fix masks", icon=":material/brush:"):
         go_to("fix_masks", sample=sample.id)

@@ -39,9 +39,11 @@ def answered_honeypots(store: Store, reviewer: str) -> set[int]:
 
 
 def agreement(store: Store) -> pd.DataFrame:
-    """One row a sample and pair of people who both saved a mask of it: sample_id, file_name, class_name, reviewer, other,
-    iou, blind. blind: a honeypot, where the second began at the bait; otherwise she saw the mask of the first."""
-    rows, columns = [], ["sample_id", "file_name", "class_name", "reviewer", "other", "iou", "blind"]
+    """One row a sample and pair of people who both drew on it: sample_id, file_name, class_name, reviewer, revision, other,
+    other_revision, iou, blind. blind: a honeypot, where the second began at the bait; otherwise she saw the mask of the
+    first."""
+    columns = ["sample_id", "file_name", "class_name", "reviewer", "revision", "other", "other_revision", "iou", "blind"]
+    rows: list[tuple] = []
     honeypots = store.honeypots()
     for sample in store.samples():
         if sample.revision < 3:
@@ -49,7 +51,8 @@ def agreement(store: Store) -> pd.DataFrame:
         newest = _newest_by_author(store.revisions(sample.id))
         for (one, mask), (other, other_mask) in combinations(sorted(newest.items()), 2):
             score = _overlap(decode_rle(mask.rle), decode_rle(other_mask.rle))
-            rows.append((sample.id, sample.file_name, sample.class_name, one, other, score, sample.id in honeypots))
+            row = (sample.id, sample.file_name, sample.class_name, one, mask.number, other, other_mask.number, score)
+            rows.append((*row, sample.id in honeypots))
     return pd.DataFrame(rows, columns=columns)
 
 
