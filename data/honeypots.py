@@ -13,7 +13,7 @@ from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
 from data.labels import append_revision, find_revision, restore_revision
 from data.records import Honeypot
-from data.review_log import log_review
+from data.decisions import log_review
 
 
 class Honeypots(Database):

@@ -7,7 +7,6 @@ behind by a browser that was closed.
 from datetime import timedelta
 from typing import Any
 
-import pandas as pd
 from sqlalchemy import and_, case, delete, select
 from sqlalchemy.exc import IntegrityError
 
@@ -16,7 +15,7 @@ from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
 from data.honeypots import lay_bait
 from data.records import REVIEW_STATES, Lease, Review
-from data.review_log import log_review
+from data.decisions import log_review
 
 LEASE_MINUTES = 15
 DECISIONS = tuple(state for state in REVIEW_STATES if state != "in review")  # that one follows from a lease
@@ -56,13 +55,6 @@ class Reviews(Database):
         with self._transaction() as session:
             found = session.scalars(select(row).where(row.sample_id == sample_id).order_by(row.id.desc()))
             return [Review(**_without_id(values_of(review))) for review in found]
-
-    def review_log(self) -> pd.DataFrame:
-        """Every decision in the order it was made: the columns of `Review`, class_name and file_name."""
-        row, sample = t.ReviewRow, t.SampleRow
-        query = select(*row.__table__.columns, sample.class_name, sample.file_name).join(sample).order_by(row.id)
-        with self._engine.connect() as connection:
-            return pd.read_sql(query, connection).drop(columns="id")
 
     # -- leases --------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dashboard.state import go_to, open_workspace, pick, reviewer, say_after_rer
 from data.records import REVIEW_STATES
 from training.figures import paint
 from training.noise import measure_noise, measure_prompts
-from training.proposals import model_proposals
+from training.bulk import model_proposals
 from training.review import AUDIT, AUDIT_SHARE, review_queue, take_next
 
 PER_PAGE, PREVIEW = 12, 24

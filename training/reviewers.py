@@ -59,7 +59,7 @@ def agreement(store: Store) -> pd.DataFrame:
 def throughput(store: Store) -> pd.DataFrame:
     """One row a reviewer: reviewer, decisions, each state's number, samples, median_seconds from taking to deciding (None if
     nothing was taken) and per_hour, what that comes to."""
-    log = store.review_log()
+    log = pd.DataFrame(vars(review) for review in store.history()[1])
     if log.empty:
         return pd.DataFrame(columns=["reviewer", "decisions", "samples", "median_seconds", "per_hour"])
     table = log.pivot_table(index="reviewer", columns="state", values="sample_id", aggfunc="count", fill_value=0)

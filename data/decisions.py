@@ -1,4 +1,4 @@
-"""The review log's one way in: a sample changes its state and the log says who, when and why."""
+"""Decisions: a sample changes its state, and the log of reviews says who, when and why."""
 
 from sqlalchemy.orm import Session
 
