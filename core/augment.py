@@ -1,47 +1,86 @@
 """Augmentation of photo and mask together: geometry moves both, light and noise touch the photo alone.
 
-The crop is cut per item, at the photo's own resolution (`core.dataset`); everything here runs on the batch, by kornia.
+What is random about an item is drawn beforehand, as a `View`, from a generator of its own. So a view can be repeated: by
+another process, after a crash, for the mask alone, or from a cache of what the model saw.
 """
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
-from kornia.augmentation import (
-    AugmentationSequential,
-    ColorJiggle,
-    RandomAffine,
-    RandomGaussianBlur,
-    RandomGaussianNoise,
-    RandomHorizontalFlip,
-    RandomVerticalFlip,
-)
+from kornia.augmentation import ColorJiggle, ImageSequential, RandomGaussianBlur, RandomGaussianNoise
+from kornia.geometry import rotate
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from core.settings import AugmentSettings
 
 
+@dataclass(frozen=True)
+class View:
+    """One way of looking at a photo. left, top, side: the crop as shares of width and height; turns: by 90 degrees."""
+
+    left: float = 0.0
+    top: float = 0.0
+    side: float = 1.0
+    mirrored: bool = False
+    turns: int = 0
+    degrees: float = 0.0
+    light_seed: int = 0
+
+    def place(self, picture: NDArray[np.uint8], size_px: int) -> Tensor:
+        """picture: (H, W) or (H, W, 3) uint8. Returns (1 or 3, S, S) float in [0, 1]: cropped, resized, mirrored, turned."""
+        height, width = picture.shape[:2]
+        box = (
+            self.left * width,
+            self.top * height,
+            min((self.left + self.side) * width, width),
+            min((self.top + self.side) * height, height),
+        )
+        small = Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
+        pixels = torch.from_numpy(np.array(small)).view(size_px, size_px, -1).permute(2, 0, 1).float() / 255
+        if self.mirrored:
+            pixels = pixels.flip(-1)
+        pixels = pixels.rot90(self.turns, (-2, -1))
+        if self.degrees:
+            pixels = rotate(pixels[None], torch.tensor([self.degrees]), padding_mode="zeros")[0]
+        return pixels.contiguous()
+
+
 class Augment:
-    """Call with photos (B, 3, H, W) float in [0, 1] and masks (B, H, W) float in {0, 1}; returns both, same shapes."""
+    """Draws views and changes the light of photos, as the settings say."""
 
-    def __init__(self, config: AugmentSettings) -> None:
-        steps = []
-        if config.flip:
-            steps += [RandomHorizontalFlip(p=0.5), RandomVerticalFlip(p=0.5)]
-        if config.rotate_degrees:
-            steps.append(RandomAffine(config.rotate_degrees, padding_mode="zeros", p=0.5))
-        if config.colour:
-            jitter = config.colour
-            steps.append(ColorJiggle(jitter, jitter, jitter, jitter / 5, p=0.8))
-        if config.blur:
-            steps.append(RandomGaussianBlur((5, 5), (0.3, 0.3 + config.blur), p=0.3))
-        if config.noise:
-            steps.append(RandomGaussianNoise(std=config.noise, p=0.3))
-        self._quarter_turns = config.quarter_turns
-        self._steps = AugmentationSequential(*steps, data_keys=["input", "mask"]) if steps else None
+    def __init__(self, settings: AugmentSettings) -> None:
+        self.settings = settings
+        steps: list[torch.nn.Module] = []
+        if settings.colour:
+            strength = settings.colour
+            steps.append(ColorJiggle(strength, strength, strength, strength / 5, p=0.8))
+        if settings.blur:
+            steps.append(RandomGaussianBlur((5, 5), (0.3, 0.3 + settings.blur), p=0.3))
+        if settings.noise:
+            steps.append(RandomGaussianNoise(std=settings.noise, p=0.3))
+        self._light = ImageSequential(*steps) if steps else None
 
-    def __call__(self, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        if self._quarter_turns:
-            turns = int(torch.randint(4, ()))
-            photos, masks = photos.rot90(turns, (-2, -1)), masks.rot90(turns, (-2, -1))
-        if self._steps is not None:
-            photos, moved = self._steps(photos, masks[:, None])
-            masks = (moved[:, 0] >= 0.5).float()
-        return photos.clamp(0, 1), masks
+    def draw(self, random: np.random.Generator) -> View:
+        """A view as the settings allow; the same generator state gives the same view."""
+        s = self.settings
+        side = random.uniform(s.crop_min, 1.0)
+        left, top = random.uniform(0, 1 - side, 2)
+        turn_by = 4 if s.quarter_turns else 1
+        half_turn = 2 * int(random.integers(2)) if s.flip and not s.quarter_turns else 0
+        return View(
+            float(left), float(top), float(side), bool(random.integers(2)) and s.flip,
+            half_turn or int(random.integers(turn_by)),
+            float(random.uniform(-s.rotate_degrees, s.rotate_degrees)) if s.rotate_degrees and random.random() < 0.5 else 0.0,
+            int(random.integers(2**62)),
+        )  # fmt: skip
+
+    def light(self, pixels: Tensor, view: View) -> Tensor:
+        """pixels: (3, S, S) float in [0, 1]; returns the same photo in another light, from the view's own seed."""
+        if self._light is None:
+            return pixels
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(view.light_seed)
+            return self._light(pixels[None])[0].clamp(0, 1)

@@ -5,25 +5,56 @@ prompt alone and the vision activations on the photo alone. So a photo is encode
 in fp32 the logits are bit-equal to `CLIPSegForImageSegmentation.forward`.
 """
 
+import copy
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
+from transformers import AttentionInterface, AutoConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 from transformers.utils import logging as transformers_logging
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, ConfigError
 from core.model_names import COMPACT
 from core.prompts import check_prompt
 from core.refiner import FullResolutionBranch
-from core.settings import RefinerSettings
+from core.settings import DecoderSettings, RefinerSettings
 
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
 transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
+_RARELY = -2.0
+"""About the logit an untrained decoder gives everywhere: a defect covers about a tenth of a photo."""
+_MATMUL = "drywall_qa_matmul"
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
+
+
+def _matmul_attention(
+    module: nn.Module, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float, **_: object
+) -> tuple[Tensor, None]:
+    """softmax(Q K^T) V without a mask, as transformers' attention registry calls it. queries: (B, heads, N, D)."""
+    weights = ((queries * scaling) @ keys.transpose(-1, -2)).softmax(dim=-1)
+    return (weights @ values).transpose(1, 2), None
+
+
+AttentionInterface.register(_MATMUL, _matmul_attention)
+
+
+def initialise_decoder(decoder: Any) -> None:
+    """Give an untrained CLIPSeg decoder torch's own initial weights, and a last bias that says "rarely".
+
+    transformers draws its projections and convolutions with a standard deviation of 1, which makes logits of several hundred
+    that saturate the loss from the first step on.
+    """
+    for module in decoder.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            module.reset_parameters()
+    upscale: Any = decoder.transposed_convolution
+    last: Any = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
+    nn.init.constant_(last.bias, _RARELY)
 
 
 class PromptSegmenter(nn.Module):
@@ -42,6 +73,7 @@ class PromptSegmenter(nn.Module):
         self.input_hw: tuple[int, int] = (images.size["height"], images.size["width"])
         self.register_buffer("image_mean", torch.tensor(images.image_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(images.image_std).view(1, 3, 1, 1), persistent=False)
+        self._embedded: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
         self.freeze_backbone()
 
     @classmethod
@@ -81,22 +113,92 @@ class PromptSegmenter(nn.Module):
 
     def freeze_backbone(self, frozen: bool = True) -> None:
         """Freeze (or release) the CLIP towers; the decoder and the branch always train."""
+        self._embedded.clear()
         self.clipseg.clip.requires_grad_(not frozen)
+
+    def unfreeze_blocks(self, count: int) -> None:
+        """Release the last `count` of the vision blocks that the decoder hears of. Raises ConfigError for more than there are."""
+        used = self.clipseg.clip.vision_model.encoder.layers[: self._used[-1] + 1]
+        if count > len(used):
+            raise ConfigError(
+                f"model.unfreeze_blocks must not exceed the {len(used)} vision blocks in use, got {count}"
+            )
+        for block in used[len(used) - count :]:
+            block.requires_grad_(True)
+
+    def reshape_decoder(self, wanted: DecoderSettings) -> bool:
+        """Give the decoder the wanted shape. Returns whether that took a fresh, untrained one; torch's seed decides it.
+
+        Raises ConfigError for vision blocks that the checkpoint does not have.
+        """
+        config = self.clipseg.config
+        own = config.reduce_dim, tuple(config.extract_layers)
+        reduce_dim, layers = wanted.reduce_dim or own[0], wanted.extract_layers or own[1]
+        if (reduce_dim, layers) == own:
+            return False
+        blocks = config.vision_config.num_hidden_layers
+        if layers != own[1] and (list(layers) != sorted({*layers}) or layers[-1] >= blocks):
+            raise ConfigError(f"model.decoder.extract_layers must rise and lie below {blocks}, got {list(layers)}")
+        config.reduce_dim, config.extract_layers = reduce_dim, list(layers)
+        self.clipseg.extract_layers = config.extract_layers
+        self.clipseg.decoder = type(self.clipseg.decoder)(config).train(self.training)
+        initialise_decoder(self.clipseg.decoder)
+        return True
 
     def add_refiner(self, config: RefinerSettings) -> None:
         """Put an untrained full-resolution branch behind the decoder; it changes no logits until it is trained."""
         self.refiner = FullResolutionBranch(config, self.clipseg.config.projection_dim)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are kept in: float32, or bfloat16 for inference where that pays (`core.precision`)."""
+        return self.clipseg.dtype
+
+    @property
+    def cut(self) -> int:
+        """How many of the used vision layers are frozen, counted from the photo: what lies below can be computed once."""
+        layers = self.clipseg.clip.vision_model.encoder.layers[: self._used[-1] + 1]
+        trains = [any(parameter.requires_grad for parameter in layer.parameters()) for layer in layers]
+        return trains.index(True) if any(trains) else len(trains)
+
+    def use_matmul_attention(self) -> None:
+        """Let the layers that train attend by plain matrix products: with heads of 16 channels they train faster on a CPU than
+        the fused kernel, whose backward pass took half of a step (`drywall-qa bench`). Equal up to rounding."""
+        for layer in (*self.clipseg.decoder.layers, *self.clipseg.clip.vision_model.encoder.layers[self.cut :]):
+            layer.self_attn.config = copy.copy(layer.self_attn.config)
+            layer.self_attn.config._attn_implementation = _MATMUL
+
     def encode_image(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
         """pixel_values: (B, 3, S, S) float, normalised. Returns the extracted activations, each (B, 1 + (S/P)^2, D)."""
+        return self.encode_above(self.encode_below(pixel_values))
+
+    def encode_below(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
+        """What the frozen layers make of the photos: the activations extracted below the cut and, where layers above it
+        are still to come, the state they begin from; each (B, 1 + (S/P)^2, D)."""
         vision = self.clipseg.clip.vision_model
-        layers = list(self.clipseg.extract_layers)
         hidden = vision.pre_layrnorm(vision.embeddings(pixel_values, interpolate_pos_encoding=True))
-        outputs = []
-        for layer in vision.encoder.layers[: max(layers) + 1]:
-            hidden = layer(hidden, None)
-            outputs.append(hidden)
-        return tuple(outputs[layer] for layer in layers)
+        outputs = self._run(hidden, 0, self.cut)
+        extracted = [outputs[number] for number in self._used if number < self.cut]
+        return tuple(extracted) if self.cut > self._used[-1] else (*extracted, outputs.get(self.cut - 1, hidden))
+
+    def encode_above(self, below: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """From `encode_below` to the extracted activations."""
+        outputs = dict(zip((number for number in self._used if number < self.cut), below, strict=False))
+        if self.cut <= self._used[-1]:
+            outputs |= self._run(below[-1], self.cut, self._used[-1] + 1)
+        return tuple(outputs[number] for number in self.clipseg.extract_layers)
+
+    def _run(self, hidden: Tensor, first: int, stop: int) -> dict[int, Tensor]:
+        """Outputs of the vision layers [first, stop) by number."""
+        outputs = {}
+        for number in range(first, stop):
+            hidden = outputs[number] = self.clipseg.clip.vision_model.encoder.layers[number](hidden, None)
+        return outputs
+
+    @property
+    def _used(self) -> list[int]:
+        """Numbers of the vision layers that reach the decoder, ascending."""
+        return sorted(set(self.clipseg.extract_layers))
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """Returns (P, E). A prompt longer than the context is cut (see `is_cut`). Raises RequestError for an empty one."""
@@ -109,31 +211,63 @@ class PromptSegmenter(nn.Module):
         ).to(self.image_mean.device)
         return self.clipseg.clip.get_text_features(tokens.input_ids, attention_mask=tokens.attention_mask).pooler_output
 
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """`encode_text`, (P, E), each prompt once in the model's life as long as the text tower is frozen."""
+        if any(parameter.requires_grad for parameter in self.clipseg.clip.text_model.parameters()):
+            unique = sorted(set(prompts))
+            return self.encode_text(unique)[[unique.index(prompt) for prompt in prompts]]
+        keys = [(prompt, self.image_mean.device, self.dtype) for prompt in prompts]
+        for prompt, key in zip(prompts, keys, strict=True):
+            if key not in self._embedded:
+                with torch.no_grad():
+                    self._embedded[key] = self.encode_text([prompt])
+        return torch.cat([self._embedded[key] for key in keys])
+
     def is_cut(self, prompt: str) -> bool:
         """Whether the prompt is longer than the model's context (77 tokens) and its end goes unread."""
         return len(self.processor.tokenizer(check_prompt(prompt)).input_ids) > self._context_length
 
     def decode(self, activations: tuple[Tensor, ...], text: Tensor) -> Tensor:
-        """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S)."""
-        return self.clipseg.decoder(activations, text).logits
+        """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S) float32."""
+        return self.clipseg.decoder(activations, text).logits.float()
+
+    def frozen_key(self) -> str:
+        """A digest of what `encode_below` computes from: equal for equal frozen layers, input size and normalisation."""
+        vision, digest = self.clipseg.clip.vision_model, hashlib.sha256()
+        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut} {self._used}".encode())
+        for module in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[: self.cut]):
+            for value in module.state_dict().values():
+                digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def refine(self, photos: Tensor, coarse_logits: Tensor, text: Tensor) -> Tensor:
         """photos: (B, 3, H, W) float in [0, 1]. Returns logits (B, H, W); without a branch, the coarse logits."""
         if self.refiner is None:
             return coarse_logits
-        return self.refiner((photos - self.image_mean) / self.image_std, coarse_logits, text)
+        photos = (photos - self.image_mean) / self.image_std
+        return self.refiner(photos.to(self.dtype), coarse_logits.to(self.dtype), text).float()
 
-    def pixel_values(self, photos: Tensor) -> Tensor:
-        """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does."""
-        resized = F.interpolate(photos, self.input_hw, mode="bilinear", align_corners=False, antialias=True)
-        return (resized - self.image_mean) / self.image_std
+    def pixel_values(self, photos: Tensor, side_px: int | None = None) -> Tensor:
+        """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does.
 
-    def forward(self, photos: Tensor, prompts: Sequence[str]) -> Tensor:
-        """One prompt a photo. photos: (B, 3, H, W) float in [0, 1]. Returns logits, (B, H, W) or the coarse (B, S, S)."""
-        unique = sorted(set(prompts))
-        text = self.encode_text(unique)[[unique.index(prompt) for prompt in prompts]]  # (B, E)
-        coarse = self.decode(self.encode_image(self.pixel_values(photos)), text)
-        return self.refine(photos, coarse, text)
+        side_px: S, instead of the checkpoint's own (352); `encode_image` interpolates its positions then.
+        """
+        size = (side_px, side_px) if side_px else self.input_hw
+        resized = F.interpolate(photos, size, mode="bilinear", align_corners=False, antialias=True)
+        return ((resized - self.image_mean) / self.image_std).to(self.dtype)
+
+    def forward(self, photos: Tensor | None, prompts: Sequence[str], below: tuple[Tensor, ...] | None = None) -> Tensor:
+        """One prompt a photo. photos: (B, 3, H, W) float in [0, 1]. Returns logits, (B, H, W) or the coarse (B, S, S).
+
+        below: what `encode_below` made of these photos; they may then be None, unless a branch has to read them.
+        """
+        text = self.embed(prompts)  # (B, E)
+        if below is None:
+            if photos is None:
+                raise ValueError("forward needs photos or what encode_below made of them")
+            below = self.encode_below(self.pixel_values(photos))
+        coarse = self.decode(self.encode_above(below), text)
+        return coarse if photos is None else self.refine(photos, coarse, text)
 
     @property
     def _context_length(self) -> int:

@@ -18,8 +18,11 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit gives way to MAX_PIXELS, che
 _ORIENTATION_TAG = 0x0112
 
 
-def read_photo(source: Path | bytes | BinaryIO, name: str | None = None) -> Photo:
+def read_photo(source: Path | bytes | BinaryIO, name: str | None = None, *, at_least_px: int | None = None) -> Photo:
     """Read a photo upright (EXIF orientation applied). Returns (H, W, 3) uint8 RGB.
+
+    at_least_px: the reader will shrink it to this shorter side anyway, so a JPEG may be decoded at 1/2, 1/4 or 1/8 of its
+    size as long as it stays larger; decoding then takes a fraction of the time.
 
     16-bit pictures are scaled to 8 bits by their type's range, palettes and CMYK converted, transparency laid on white.
     Raises PhotoError for what is missing, empty, truncated, not a picture or over MAX_PIXELS.
@@ -40,6 +43,8 @@ def read_photo(source: Path | bytes | BinaryIO, name: str | None = None) -> Phot
             if width * height > MAX_PIXELS:
                 megapixels, limit = width * height / 1e6, MAX_PIXELS / 1e6
                 raise PhotoError(f"{name} has {megapixels:.0f} megapixels, the limit is {limit:.0f}; scale it down")
+            if at_least_px is not None:
+                image.draft(None, (at_least_px, at_least_px))
             image.load()
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError as error:

@@ -2,25 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, gather_object, set_seed
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from core.augment import Augment
-from core.dataset import PromptedDataset, collate
+from core.dataset import Batch, PromptedDataset, collate
 from core.errors import DrywallError
-from core.losses import BCEDiceLoss
-from core.metrics import count_pixels, dice, iou
+from core.feature_cache import FeatureCache
+from core.losses import SegmentationLoss
+from core.metrics import PixelCounts, dice, iou
 from core.model import PromptSegmenter
-from core.settings import AugmentSettings, TrainSettings
+from core.parameters import parameter_groups
+from core.precision import bf16_pays
+from core.settings import LossSettings, TrainSettings
 
 Event = dict[str, Any]
+EXPLODED = 10.0
+"""A loss this many times the mean of the last hundred steps is no longer learning."""
 
 
 @dataclass(frozen=True)
@@ -32,90 +37,119 @@ class Outcome:
     stopped: bool
 
 
+@dataclass
+class State:
+    """All that a run needs to go on after an epoch. What is random comes from (seed, epoch, sample), so there is nothing
+    random to keep. weights: trainable parameters by name; optimizer, scheduler: their state dicts."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_miou: float = -1.0
+    seconds: float = 0.0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    scheduler: dict[str, Any] = field(default_factory=dict)
+
+
 def train(
     segmenter: PromptSegmenter,
     train_set: PromptedDataset,
     val_set: PromptedDataset,
     config: TrainSettings,
-    augment: AugmentSettings,
+    loss_terms: LossSettings,
     *,
     on_event: Callable[[Event], None],
     save_best: Callable[[PromptSegmenter], None],
+    save_state: Callable[[State], None] = lambda state: None,
+    resume_from: State | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    features: FeatureCache | None = None,
 ) -> Outcome:
-    """Train what is not frozen until the epochs or the patience run out; `save_best` is called at each best val mIoU.
+    """Train what is not frozen until the epochs or the patience run out; `save_best` is called at each best val mIoU,
+    `save_state` after every epoch. Under `accelerate launch` all processes call it; the first one's calls count.
 
-    Raises DrywallError when a loss is not finite.
+    Raises DrywallError when the loss is not finite or explodes.
     """
     set_seed(config.seed)
-    accelerator = Accelerator(mixed_precision=config.precision, cpu=not _has_accelerator())
-    trainable = [parameter for parameter in segmenter.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=config.lr, weight_decay=config.weight_decay)
-    loader = DataLoader(
-        train_set, config.batch_size, shuffle=True, num_workers=config.workers, collate_fn=collate,
-        generator=torch.Generator().manual_seed(config.seed),
+    accelerator = _accelerator(config, segmenter)
+    if accelerator.device.type == "cpu":
+        segmenter.use_matmul_attention()
+    groups = parameter_groups(segmenter, config)
+    trainable = [parameter for group in groups for parameter in group["params"]]
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    loader, val_loader = (
+        DataLoader(
+            data, config.batch_size, shuffle=data.train, num_workers=config.workers, collate_fn=collate,
+            generator=torch.Generator().manual_seed(config.seed),
+        )
+        for data in (train_set, val_set)
     )  # fmt: skip
-    val_loader = DataLoader(val_set, config.batch_size, num_workers=config.workers, collate_fn=collate)
     scheduler = cosine_annealing(optimizer, config.epochs * len(loader), config.warmup)
-    model, optimizer, loader, val_loader, scheduler = accelerator.prepare(
-        segmenter, optimizer, loader, val_loader, scheduler
-    )
-    loss_of, move = BCEDiceLoss(config.bce, config.dice), Augment(augment)
-    began, best_epoch, best_miou, epoch, stopped = time.monotonic(), 0, -1.0, 0, False
-    for epoch in range(1, config.epochs + 1):
+    state = resume_from or State()
+    if resume_from is not None:
+        segmenter.load_state_dict(state.weights, strict=False)
+        optimizer.load_state_dict(state.optimizer)
+        scheduler.load_state_dict(state.scheduler)
+    model, optimizer, loader, val_loader = accelerator.prepare(segmenter, optimizer, loader, val_loader)
+    loss_of, recent = SegmentationLoss(loss_terms), deque[float](maxlen=100)
+    began, before, stopped, chunk = time.monotonic(), state.seconds, False, config.batch_size
+    if not accelerator.is_main_process:
+        on_event = save_best = save_state = lambda _: None  # type: ignore[assignment]
+    for epoch in range(state.epoch + 1, config.epochs + 1):
+        if state.epoch - state.best_epoch >= config.patience:
+            break
+        set_seed(config.seed + epoch)
         train_set.epoch = epoch
+        loader.set_epoch(epoch)
+        if features is not None:
+            for data in (train_set, val_set):
+                _cache(features, data, segmenter, accelerator, config, on_event)
         epoch_began, loss_sum, seen = time.monotonic(), 0.0, 0
         model.train()
-        for step, (photos, prompts, targets, indices) in enumerate(
-            loader, 1
-        ):  # (B,3,S,S), list[str], (B,S,S), list[int]
-            if stopped := should_stop():
+        for step, batch in enumerate(loader, 1):  # photos (B,3,S,S), prompts list[str], masks (B,S,S), indices (B,)
+            if stopped := _over_processes(should_stop(), accelerator) > 0:
                 break
-            photos, targets = move(photos, targets)
-            with accelerator.autocast():
-                logits = _to_size(model(photos, prompts), targets)  # (B,S,S)
-            loss = loss_of(logits, targets)
-            if not torch.isfinite(loss):
-                names = ", ".join(train_set.examples[index].name for index in indices)
+            loss, chunk = _step(model, batch, chunk, loss_of, accelerator, on_event)
+            loss = _over_processes(loss, accelerator)
+            norm = accelerator.clip_grad_norm_(trainable, 1.0)
+            if (trouble := _trouble(loss, norm, recent, accelerator)) is not None:
+                names = ", ".join(train_set.examples[index].name for index in batch.indices.tolist())
                 raise DrywallError(
-                    f"the loss is {loss.item()} at epoch {epoch} step {step} ({names}); lower the learning rate"
+                    f"{trouble} at epoch {epoch} step {step} ({names}); the best checkpoint so far is kept, "
+                    "look at these samples or lower train.lr"
                 )
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(trainable, 1.0)
             optimizer.step()
-            scheduler.step()
+            if not accelerator.optimizer_step_was_skipped:
+                scheduler.step()
             optimizer.zero_grad()
-            loss_sum, seen = loss_sum + loss.item() * len(photos), seen + len(photos)
-            on_event(
-                {
-                    "event": "step",
-                    "epoch": epoch,
-                    "epochs": config.epochs,
-                    "step": step,
-                    "steps": len(loader),
-                    "loss": loss.item(),
-                }
-            )
+            recent.append(loss)
+            loss_sum, seen = loss_sum + loss * len(batch.prompts), seen + len(batch.prompts)
+            on_event({
+                "event": "step", "epoch": epoch, "epochs": config.epochs, "step": step, "steps": len(loader), "loss": loss,
+            })  # fmt: skip
         if stopped:
             break
         validation = validate(model, val_loader, val_set, loss_of, config.threshold, accelerator)
         seconds = time.monotonic() - epoch_began
-        improved = validation["val_miou"] > best_miou
+        improved = validation["val_miou"] > state.best_miou
         if improved:
-            best_epoch, best_miou = epoch, validation["val_miou"]
+            state.best_epoch, state.best_miou = epoch, validation["val_miou"]
             save_best(accelerator.unwrap_model(model))
         on_event({
             "event": "epoch", "epoch": epoch, "epochs": config.epochs, "train_loss": loss_sum / seen, **validation,
-            "lr": scheduler.get_last_lr()[0], "seconds": seconds, "samples_per_second": seen / seconds, "best": improved,
+            "lr": scheduler.get_last_lr()[0], "seconds": seconds,
+            "samples_per_second": seen * accelerator.num_processes / seconds, "best": improved,
         })  # fmt: skip
-        if epoch - best_epoch >= config.patience:
-            break
-    return Outcome(best_epoch, best_miou, epoch, time.monotonic() - began, stopped)
+        state.epoch, state.seconds = epoch, before + time.monotonic() - began
+        state.weights = {name: value.detach() for name, value in segmenter.named_parameters() if value.requires_grad}
+        state.optimizer, state.scheduler = optimizer.state_dict(), scheduler.state_dict()
+        save_state(state)
+    return Outcome(state.best_epoch, state.best_miou, state.epoch, before + time.monotonic() - began, stopped)
 
 
 def cosine_annealing(
     optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.0
-) -> torch.optim.lr_scheduler.LRScheduler:
+) -> torch.optim.lr_scheduler.LambdaLR:
     """Cosine annealing to 0 (Loshchilov & Hutter 2017, without restarts) after a linear rise over `warmup` of all steps."""
     rise = warmup * steps
 
@@ -125,30 +159,154 @@ def cosine_annealing(
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
+def _accelerator(config: TrainSettings, segmenter: PromptSegmenter) -> Accelerator:
+    cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if bf16_pays("cpu" if cpu else Accelerator().device.type) else "no"
+    return Accelerator(
+        mixed_precision=precision, cpu=cpu,
+        # the batch is the run's, however many processes share it; the order is the epoch's
+        dataloader_config=DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True, data_seed=config.seed),
+        # a tower that trains has parts behind the last extracted layer which get no gradient
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=segmenter.cut == 0)],
+    )  # fmt: skip
+
+
+def _step(
+    model: torch.nn.Module, batch: Batch, chunk: int, loss_of: SegmentationLoss, accelerator: Accelerator,
+    on_event: Callable[[Event], None],
+) -> tuple[float, int]:  # fmt: skip
+    """Forward and backward of one batch, `chunk` samples at a time; returns its loss and the chunk that fitted.
+
+    Where memory runs out the chunk is halved and gradients accumulate: loss and gradient stay the batch's.
+    """
+    size = len(batch.prompts)
+    while True:
+        try:
+            total = 0.0
+            for first in range(0, size, chunk):
+                part = slice(first, first + chunk)
+                photos = None if batch.photos is None else batch.photos[part]
+                below = None if batch.activations is None else tuple(layer[part] for layer in batch.activations)
+                prompts, masks = batch.prompts[part], batch.masks[part]
+                with accelerator.autocast():
+                    logits = _to_size(model(photos, prompts, _as_float(below, accelerator)), masks)
+                weights = None if batch.weights is None else batch.weights[part]
+                loss = loss_of(logits, masks, weights) * (len(prompts) / size)
+                accelerator.backward(loss)
+                total += loss.item()
+            return total, chunk
+        except RuntimeError as error:  # torch.OutOfMemoryError is one; a CPU has only the words
+            if not _out_of_memory(error) or chunk == 1 or accelerator.num_processes > 1:
+                raise
+        chunk = math.ceil(min(chunk, size) / 2)
+        model.zero_grad()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        on_event({"event": "memory", "batch": chunk, "accumulate": math.ceil(size / chunk)})
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def _as_float(below: tuple[torch.Tensor, ...] | None, accelerator: Accelerator) -> tuple[torch.Tensor, ...] | None:
+    """Cached activations come in half precision; autocast takes them from here."""
+    if below is None:
+        return None
+    kind = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
+    return tuple(layer.to(kind) for layer in below)
+
+
+def _trouble(loss: float, norm: torch.Tensor | None, recent: deque[float], accelerator: Accelerator) -> str | None:
+    """What is wrong with a step in the first words of a sentence, or None. fp16 scales losses and skips a bad step itself."""
+    if not math.isfinite(loss):
+        return f"the loss is {loss}"
+    if norm is not None and not torch.isfinite(norm) and accelerator.mixed_precision != "fp16":
+        return f"the gradient is {norm.item()}"
+    if len(recent) == recent.maxlen and loss > EXPLODED * (mean := sum(recent) / len(recent)) and loss > 1:
+        return f"the loss exploded from {mean:.3f} to {loss:.3f}"
+    return None
+
+
+def _over_processes(value: float, accelerator: Accelerator) -> float:
+    """The mean over all processes: they must stop and fail together."""
+    if accelerator.num_processes == 1:
+        return value
+    return accelerator.reduce(torch.tensor(float(value), device=accelerator.device), "mean").item()
+
+
+@torch.inference_mode()
+def _cache(
+    features: FeatureCache, data: PromptedDataset, segmenter: PromptSegmenter, accelerator: Accelerator,
+    config: TrainSettings, on_event: Callable[[Event], None],
+) -> None:  # fmt: skip
+    """Have every view of this epoch in the cache, or say why the photos are encoded anew."""
+    data.features = None
+    keys = {data.feature_key(index): index for index in range(len(data))}
+    if not features.make_room(keys):
+        gigabytes = features.entry_bytes * len(keys) / 1e9
+        on_event({"event": "cache", "used": False, "gigabytes": gigabytes, "reason": "no room for them on disk"})
+        return
+    missing = features.missing(keys)
+    if missing:
+        on_event({
+            "event": "cache", "used": True, "photos": len(missing), "gigabytes": features.entry_bytes * len(missing) / 1e9,
+        })  # fmt: skip
+    segmenter.eval()
+    photos = DataLoader(
+        _Photos(data, [keys[key] for key in missing]), config.batch_size, num_workers=config.workers,
+    )  # fmt: skip
+    for number, pixels in enumerate(photos):
+        if number % accelerator.num_processes != accelerator.process_index:
+            continue
+        with accelerator.autocast():
+            below = segmenter.encode_below(segmenter.pixel_values(pixels.to(accelerator.device)))
+        for row in range(len(pixels)):
+            features.write(missing[number * config.batch_size + row], tuple(layer[row] for layer in below))
+    accelerator.wait_for_everyone()
+    data.features, data.need_photos = features, segmenter.refiner is not None
+
+
+class _Photos(torch.utils.data.Dataset):
+    def __init__(self, data: PromptedDataset, indices: list[int]) -> None:
+        self.data, self.indices = data, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return self.data.photo(self.indices[place])
+
+
 @torch.inference_mode()
 def validate(
-    model: torch.nn.Module,
-    loader: Iterable,
-    dataset: PromptedDataset,
-    loss_of: BCEDiceLoss,
-    threshold: float,
+    model: torch.nn.Module, loader: DataLoader, dataset: PromptedDataset, loss_of: SegmentationLoss, threshold: float,
     accelerator: Accelerator,
-) -> Event:
+) -> Event:  # fmt: skip
     """Loss, mIoU and Dice at the training size, over all samples and per class."""
     model.eval()
-    scores: dict[str, list[tuple[float, float]]] = {}
-    losses: list[float] = []
-    for photos, prompts, targets, indices in loader:
+    rows: list[tuple[int, float, int, int, int]] = []
+    for batch in loader:
+        below = _as_float(batch.activations, accelerator)
         with accelerator.autocast():
-            logits = _to_size(model(photos, prompts), targets).float()
-        losses += [loss_of(logits[[row]], targets[[row]]).item() for row in range(len(targets))]
-        predicted, true = (logits.sigmoid() >= threshold).cpu().numpy(), targets.bool().cpu().numpy()
-        for index, prediction, truth in zip(indices, predicted, true, strict=True):
-            counts = count_pixels(prediction, truth)
-            scores.setdefault(dataset.examples[index].class_name, []).append((iou(counts), dice(counts)))
+            logits = _to_size(model(batch.photos, batch.prompts, below), batch.masks).float()
+        predicted, true = logits.sigmoid() >= threshold, batch.masks.bool()
+        tp, fp, fn = ((a & b).sum((-2, -1)) for a, b in ((predicted, true), (predicted, ~true), (~predicted, true)))
+        for row, index in enumerate(batch.indices.tolist()):
+            loss = loss_of(logits[[row]], batch.masks[[row]]).item()
+            rows.append((index, loss, int(tp[row]), int(fp[row]), int(fn[row])))
+    if accelerator.num_processes > 1:
+        rows = gather_object(rows)
+    scores: dict[str, list[tuple[float, float]]] = {}
+    found = {index: row for index, *row in rows}  # the last batch is filled up with samples that were seen
+    for index, (_, tp_, fp_, fn_) in sorted(found.items()):
+        counts = PixelCounts(int(tp_), int(fp_), int(fn_), 0)
+        scores.setdefault(dataset.examples[index].class_name, []).append((iou(counts), dice(counts)))
     everything = [score for of_class in scores.values() for score in of_class]
     return {
-        "val_loss": _mean(losses),
+        "val_loss": _mean([row[0] for row in found.values()]),
         "val_miou": _mean([score[0] for score in everything]),
         "val_dice": _mean([score[1] for score in everything]),
         "classes": {
@@ -170,7 +328,3 @@ def _to_size(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _has_accelerator() -> bool:
-    return torch.cuda.is_available() or torch.backends.mps.is_available()

@@ -6,8 +6,7 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-CLASS_COLOURS = {"all": "#777777", "cracks": "#D55E00", "taping": "#0072B2"}
+from training.figures import CLASS_COLOURS, PALETTE
 
 
 def _styled(figure: go.Figure, height_px: int = 300) -> go.Figure:

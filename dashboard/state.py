@@ -1,6 +1,7 @@
 """What every page needs: the workspace, the reviewer, addresses that can be shared, and errors as sentences."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,34 @@ def pick(label: str, options: list[Any], key: str, *, where: Any = st, **keyword
     if choice is not None and str(choice) != wanted:
         st.query_params[key] = str(choice)
     return choice
+
+
+def pick_range(label: str, key: str, *, where: Any = st) -> tuple[float, float]:
+    """A slider over [0, 1] whose two ends stand in the page's address under `key`, as `0.2-0.6`; all of it is left out."""
+    wanted = st.query_params.get(key, "")
+    low, high = _range_of(wanted)
+    chosen = where.slider(label, 0.0, 1.0, (low, high), 0.05, key=f"pick_{key}_{wanted}")
+    if chosen != (low, high):
+        st.query_params[key] = f"{chosen[0]:g}-{chosen[1]:g}"
+        if chosen == (0.0, 1.0):
+            del st.query_params[key]
+    return chosen
+
+
+def _range_of(text: str) -> tuple[float, float]:
+    ends = re.fullmatch(r"(\d(?:\.\d+)?)-(\d(?:\.\d+)?)", text)
+    low, high = (float(end) for end in ends.groups()) if ends else (0.0, 1.0)
+    return (low, high) if low <= high <= 1 else (0.0, 1.0)
+
+
+def pick_number(label: str, key: str, most: int) -> int:
+    """A number from 1 to `most` that stands in the page's address under `key`; 1 is left out."""
+    wanted = st.query_params.get(key, "")
+    start = min(max(1, int(wanted)), most) if wanted.isdecimal() else 1
+    number = st.number_input(label, 1, most, start, width=140, key=f"pick_{key}_{wanted}_{most}")
+    if number != start:
+        st.query_params[key] = str(number)
+    return number
 
 
 def reviewer() -> str:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from core.errors import LeaseError, LockedError, RequestError
 from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
-from data.honeypots import lay_bait
-from data.records import REVIEW_STATES, Lease, Review
 from data.decisions import log_review
+from data.honeypots import lay_bait
+from data.records import REVIEW_STATES, LabelRevision, Lease, Review
 
 LEASE_MINUTES = 15
 DECISIONS = tuple(state for state in REVIEW_STATES if state != "in review")  # that one follows from a lease
@@ -55,6 +55,16 @@ class Reviews(Database):
         with self._transaction() as session:
             found = session.scalars(select(row).where(row.sample_id == sample_id).order_by(row.id.desc()))
             return [Review(**_without_id(values_of(review))) for review in found]
+
+    def history(self) -> tuple[list[LabelRevision], list[Review]]:
+        """Every revision and every review of the workspace, oldest first."""
+        with self._transaction() as session:
+            revisions = session.scalars(select(t.LabelRevisionRow).order_by(t.LabelRevisionRow.id))
+            reviews = session.scalars(select(t.ReviewRow).order_by(t.ReviewRow.id))
+            return (
+                [LabelRevision(**values_of(row)) for row in revisions],
+                [Review(**_without_id(values_of(row))) for row in reviews],
+            )
 
     # -- leases --------------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,11 @@ class Workspace:
         return self.root / "thumbnails"
 
     @property
+    def features(self) -> Path:
+        """Cached activations; may be deleted at any time."""
+        return self.root / "features"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -6,9 +6,10 @@ from core.errors import DrywallError
 from dashboard.gallery import LABEL_COLOUR, photo_of, probs_of, truth_of
 from dashboard.mask_editor import edit_mask
 from dashboard.state import go_to, open_workspace, reviewer, sentences
-from training.evaluation import mask_at, score_mask
+from training.evaluation import mask_at
 from training.figures import paint, paint_agreement
 from training.review import next_in_queue, review_queue
+from training.scores import all_scores
 
 workspace, store = open_workspace()
 name = reviewer()
@@ -36,7 +37,7 @@ scores = store.scores()
 scored = scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1)
 with right:
     st.image(paint(photo, mask, LABEL_COLOUR), caption="after" if drawn else "the label as it is", width="stretch")
-    numbers = st.columns(2)
+    numbers = st.columns(3)
     numbers[0].metric(
         "Area",
         f"{int(mask.sum()):,} px",
@@ -47,8 +48,10 @@ with right:
         score = scored.iloc[0]
         with sentences():
             prediction = mask_at(probs_of(score.run_id, score.split, sample.id), float(score.threshold))
-        before, after = score_mask(prediction, label)["IoU"], score_mask(prediction, mask)["IoU"]
-        numbers[1].metric("IoU with prediction", f"{after:.3f}", f"{after - before:+.3f}" if drawn else None)
+        before, after = (all_scores(prediction, truth, truth.shape) for truth in (label, mask))
+        for place, key, title in ((1, "iou", "IoU with prediction"), (2, "tolerant_f1_2px", "Tolerant F1")):
+            gain = f"{after[key] - before[key]:+.3f}" if drawn else None
+            numbers[place].metric(title, f"{after[key]:.3f}", gain)
         if st.toggle("Show the prediction", key=f"prediction_{key}"):
             caption = f"run {score.run_id}: green agrees, orange only predicted, blue only labelled"
             st.image(paint_agreement(photo, mask, prediction), caption=caption, width="stretch")

@@ -8,9 +8,9 @@ import streamlit as st
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
 from dashboard.state import go_to, open_workspace, pick, reviewer, say_after_rerun, sentences, show_said
 from data.records import REVIEW_STATES
+from training.bulk import model_proposals
 from training.figures import paint
 from training.noise import measure_noise, measure_prompts
-from training.bulk import model_proposals
 from training.review import AUDIT, AUDIT_SHARE, review_queue, take_next
 
 PER_PAGE, PREVIEW = 12, 24

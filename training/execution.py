@@ -1,5 +1,9 @@
 """Executing a run: label set and configuration in, events, checkpoint and scores out."""
 
+import contextlib
+import errno
+import io
+import logging
 import os
 import signal
 import threading
@@ -7,72 +11,125 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from sqlalchemy.exc import SQLAlchemyError
 
+from core.box_sam import BoxSam
 from core.dataset import Example, PromptedDataset
 from core.errors import DrywallError, RequestError
+from core.feature_cache import FeatureCache
+from core.files import write_atomically
 from core.model import PromptSegmenter
-from core.trainer import Event, Outcome, train
+from core.settings import LabelSettings
+from core.trainer import Event, Outcome, State, train
 from data.records import Run
 from data.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
 from training.evaluation import evaluate
+from training.inference import load_predictor
 from training.model_card import model_card
-from training.runs import run_folder
+from training.proposals import with_tight_label
+from training.provenance import record_provenance
+from training.runs import check_resumable, run_folder
 from training.scratch import SCRATCH, untrained_segmenter
+from training.thresholds import best_thresholds, save_thresholds
+
+logger = logging.getLogger(__name__)
 
 
 def execute(
-    workspace: Workspace, store: Store, run_id: str, on_event: Callable[[Event], None] = lambda event: None
-) -> Outcome:
+    workspace: Workspace, store: Store, run_id: str, on_event: Callable[[Event], None] = lambda event: None,
+    *, resume: bool = False,
+) -> Outcome:  # fmt: skip
     """Train the queued run in this process, then score the test split. SIGTERM and Ctrl-C stop it after the step it is in.
 
-    Whatever happens is written to the run: state, reason, best epoch. Raises DrywallError when the work fails.
+    Whatever happens is written to the run: state, reason, best epoch. resume: go on after its last whole epoch. Under
+    `accelerate launch` every process calls this; the first one writes. Raises DrywallError when the work fails.
     """
-    run, folder = store.run(run_id), run_folder(workspace, run_id)
+    if resume:
+        check_resumable(workspace, store, run_id)
+    run, folder, first = store.run(run_id), run_folder(workspace, run_id), PartialState().is_main_process
     process = psutil.Process()
-    store.update_run(
-        run_id, status="running", started_at=datetime.now(UTC), pid=os.getpid(), pid_started=process.create_time()
-    )
-    stopping = _listen_for_stop()
+
+    def record(**changes: Any) -> None:
+        if first:
+            store.update_run(run_id, **changes)
 
     def tell(event: Event) -> None:
-        folder.append_event(event)
-        on_event(event)
+        if first:
+            folder.append_event(event)
+            on_event(event)
 
+    record(
+        status="running", started_at=datetime.now(UTC), finished_at=None, reason="", pid=os.getpid(),
+        pid_started=process.create_time(),
+    )  # fmt: skip
+    stopping = _listen_for_stop()
     try:
-        outcome = _train(workspace, store, run, tell, stopping.is_set, folder.best_checkpoint)
-        if outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+        if first:
+            record_provenance(store, folder.environment)
+        outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
+        if first and outcome.best_epoch and not outcome.stopped:
+            _choose_thresholds(workspace, store, run, tell)
+        if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
             tell({"event": "scoring"})
             evaluate(workspace, store, run_id, "test")
     except Exception as error:
-        reason = str(error) if isinstance(error, DrywallError) else f"{type(error).__name__}: {error}"
-        tell({"event": "failed", "reason": reason})
-        store.update_run(run_id, status="failed", reason=reason, finished_at=datetime.now(UTC))
+        reason = _reason(error, run_id)
+        with contextlib.suppress(OSError, SQLAlchemyError):  # on a full disk nothing can be written; it is said below
+            record(status="failed", reason=reason, finished_at=datetime.now(UTC))
+            tell({"event": "failed", "reason": reason})
         if isinstance(error, DrywallError):
             raise
         traceback.print_exc()
         raise DrywallError(f"run {run_id} failed ({reason}); its log.txt has the details") from error
     status = "stopped" if outcome.stopped else "finished"
     tell({"event": status, "best_epoch": outcome.best_epoch, "seconds": outcome.seconds})
-    store.update_run(
-        run_id, status=status, finished_at=datetime.now(UTC), seconds=outcome.seconds,
-        best_epoch=outcome.best_epoch or None, best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
+    record(
+        status=status, finished_at=datetime.now(UTC), seconds=outcome.seconds, best_epoch=outcome.best_epoch or None,
+        best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
     )  # fmt: skip
     return outcome
 
 
-def examples(workspace: Workspace, store: Store, split: str, label_set: str | None = None) -> list[Example]:
-    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none."""
-    labels = store.labels(label_set)
-    found = [
-        Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), labels[s.id].rle)
-        for s in store.samples(split=split)
-        if s.id in labels
-    ]
+def agreed(make: Callable[[], str]) -> str:
+    """What `make` returns in the first process, in all of them."""
+    box = [make() if PartialState().is_main_process else ""]
+    return broadcast_object_list(box)[0]
+
+
+def _reason(error: Exception, run_id: str) -> str:
+    if isinstance(error, DrywallError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (
+            "the disk is full; the checkpoints of earlier epochs are whole: free some space, then "
+            f"drywall-qa resume {run_id}"
+        )
+    return f"{type(error).__name__}: {error}"
+
+
+def examples(
+    workspace: Workspace, store: Store, split: str, label_set: str | None = None, labels: LabelSettings | None = None
+) -> list[Example]:
+    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
+
+    labels: what box labels stand for; they stay boxes without it.
+    """
+    labels = labels or LabelSettings()
+    sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
+    revisions = store.labels(label_set)
+    found = []
+    for s in store.samples(split=split):
+        if (revision := revisions.get(s.id)) is not None:
+            example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
+            found.append(with_tight_label(example, s, revision, labels, sam))
     if not found:
         raise RequestError(
             f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)"
@@ -82,36 +139,70 @@ def examples(workspace: Workspace, store: Store, split: str, label_set: str | No
 
 def _train(
     workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None], should_stop: Callable[[], bool],
-    best: Path,
+    resume: bool,
 ) -> Outcome:  # fmt: skip
-    config = make_config(run.config, f"run {run.id}")
-    train_examples = examples(workspace, store, "train", run.label_set)
-    val_examples = examples(workspace, store, "val", run.label_set)
+    config, folder = make_config(run.config, f"run {run.id}"), run_folder(workspace, run.id)
+    train_examples = examples(workspace, store, "train", run.label_set, config.labels)
+    val_examples = examples(workspace, store, "val", run.label_set, config.labels)
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
-    tell({"event": "started", "run": run.id, "train": len(train_examples), "val": len(val_examples)})
+    state = _read_state(folder.last_state) if resume else None
+    tell({
+        "event": "started", "run": run.id, "train": len(train_examples), "val": len(val_examples),
+        "epoch": state.epoch if state else 0,
+    })  # fmt: skip
     segmenter = make_segmenter(config)
-    settings, augment = config.train, config.augment
+    settings = config.train
     train_set = PromptedDataset(
-        train_examples, config.synonyms, settings.size_px, train=True, crop_min=augment.crop_min, seed=settings.seed
-    )
+        train_examples, config.synonyms, settings.size_px, train=True, augment=config.augment,
+        views=config.cache.views if config.cache.max_gb else 0, seed=settings.seed,
+    )  # fmt: skip
     val_set = PromptedDataset(val_examples, config.synonyms, settings.size_px, train=False)
-    history: list[Event] = []
 
     def listen(event: Event) -> None:
-        if event["event"] == "epoch":
-            history.append(event)
         if event["event"] != "step" or event["step"] % max(1, event["steps"] // 20) == 0:
             tell(event)
 
     def save(segmenter: PromptSegmenter) -> None:
         card = model_card(config, run, len(train_examples), len(val_examples))
-        segmenter.save_pretrained(best, card)
+        folder.put_best(lambda place: segmenter.save_pretrained(place, card))
 
     return train(
-        segmenter, train_set, val_set, settings, augment, on_event=listen, save_best=save, should_stop=should_stop
-    )
+        segmenter, train_set, val_set, settings, config.loss, on_event=listen, save_best=save,
+        save_state=lambda state: _write_state(folder.last_state, state), resume_from=state, should_stop=should_stop,
+        features=_feature_cache(workspace, segmenter, config),
+    )  # fmt: skip
+
+
+def _feature_cache(workspace: Workspace, segmenter: PromptSegmenter, config: RunConfig) -> FeatureCache | None:
+    if not config.cache.max_gb or config.model.train_backbone:
+        return None
+    with torch.inference_mode():
+        below = segmenter.encode_below(torch.zeros(1, 3, *segmenter.input_hw))
+    shape = (len(below), *below[0].shape[1:])
+    return FeatureCache(workspace.features, segmenter.frozen_key(), shape, int(config.cache.max_gb * 1e9))
+
+
+def _write_state(path: Path, state: State) -> None:
+    buffer = io.BytesIO()
+    torch.save(vars(state), buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def _read_state(path: Path) -> State:
+    return State(**torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _choose_thresholds(workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None]) -> None:
+    config = make_config(run.config, f"run {run.id}")
+    if not config.train.threshold_per_class:
+        return
+    tell({"event": "choosing thresholds"})
+    val_examples = examples(workspace, store, "val", run.label_set)
+    found = best_thresholds(load_predictor(workspace, store, run.id), val_examples, config.synonyms)
+    save_thresholds(found, run_folder(workspace, run.id).thresholds)
+    tell({"event": "thresholds", "classes": found})
 
 
 def make_segmenter(config: RunConfig) -> PromptSegmenter:
@@ -122,9 +213,16 @@ def make_segmenter(config: RunConfig) -> PromptSegmenter:
         segmenter = untrained_segmenter(prompts, config.train.seed)
     else:
         segmenter = PromptSegmenter.load(config.checkpoint)
+    if segmenter.reshape_decoder(config.model.decoder):
+        own = segmenter.clipseg.config
+        logger.warning(
+            "the decoder starts untrained: reduce_dim %d, extract_layers %s differ from those of %s",
+            own.reduce_dim, own.extract_layers, config.checkpoint,
+        )  # fmt: skip
     if config.model.refiner is not None and segmenter.refiner is None:
         segmenter.add_refiner(config.model.refiner)
     segmenter.freeze_backbone(not config.model.train_backbone)
+    segmenter.unfreeze_blocks(config.model.unfreeze_blocks)
     return segmenter
 
 

@@ -14,6 +14,7 @@ from data.records import Lease, Noise, Sample
 from data.reviews import UNDECIDED
 from data.store import Store
 from training.reviewers import answered_honeypots
+from training.scores import headline
 
 AUDIT_SHARE = 0.1
 LOW_IOU = 0.5
@@ -118,7 +119,7 @@ def _severities(store: Store, run_id: str | None) -> dict[int, list[tuple[float,
     for score in scores.itertuples():
         sample_id, reasons = int(score.sample_id), []
         if score.iou < LOW_IOU and score.revision == revisions[sample_id]:
-            reasons.append((1 - score.iou, f"IoU {score.iou:.2f} with the prediction"))
+            reasons.append((1 - score.iou, f"{headline(score)} with the prediction"))
         measured = noise[score.run_id].get((sample_id, revisions[sample_id]))
         if measured is not None:
             if measured.noise > DOUBTED and max(measured.missed, measured.unsupported) > DIFFERS:

@@ -1,13 +1,16 @@
 """Runs: their folders, events, processes and states. A run's process outlives the page that launched it."""
 
+import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +31,7 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/ID: config.yaml, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT."""
+    """runs/ID: config.yaml, environment.json, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT, report.{pdf,html}."""
 
     root: Path
 
@@ -45,8 +48,43 @@ class RunFolder:
         return self.root / "log.txt"
 
     @property
+    def environment(self) -> Path:
+        """Versions, commit, machine and data as they were when the run started (`training.provenance`)."""
+        return self.root / "environment.json"
+
+    @property
     def best_checkpoint(self) -> Path:
         return self.root / "checkpoints" / "best"
+
+    @property
+    def last_state(self) -> Path:
+        """What `drywall-qa resume` goes on from: weights, optimizer and scheduler after the last whole epoch."""
+        return self.root / "checkpoints" / "last.pt"
+
+    def put_best(self, write: Callable[[Path], None]) -> None:
+        """Let `write` fill a new folder, then point `best` at it: a reader sees the old checkpoint or the new one, whole."""
+        self.best_checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self.best_checkpoint.parent, prefix="best-"))
+        folder.chmod(0o755)
+        link = folder.with_suffix(".link")
+        try:
+            write(folder)
+            link.symlink_to(folder.name, target_is_directory=True)
+            os.replace(link, self.best_checkpoint)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        for other in self.best_checkpoint.parent.glob("best-*"):
+            if other.name != folder.name:
+                shutil.rmtree(other, ignore_errors=True)
+
+    @property
+    def thresholds(self) -> Path:
+        """Class to threshold, as chosen on validation (`training.thresholds`)."""
+        return self.best_checkpoint / "thresholds.json"
+
+    def report(self, suffix: str) -> Path:
+        return self.root / f"report.{suffix}"
 
     def evaluation(self, split: str) -> Path:
         return self.root / "evaluation" / split
@@ -88,8 +126,29 @@ def create_run(workspace: Workspace, store: Store, config: RunConfig) -> Run:
 def launch(workspace: Workspace, store: Store, config: RunConfig) -> Run:
     """Start a run in a process of its own, in a session of its own; its output goes to log.txt."""
     run = create_run(workspace, store, config)
-    folder = run_folder(workspace, run.id)
-    command = [sys.executable, "-m", "training.cli", "train", "--queued", run.id, "--workspace", str(workspace.root)]
+    return _start(workspace, store, run.id, ["train", "--queued", run.id])
+
+
+def relaunch(workspace: Workspace, store: Store, run_id: str) -> Run:
+    """Go on with a stopped or failed run in a process of its own. Raises RequestError when there is nothing to go on with."""
+    check_resumable(workspace, store, run_id)
+    return _start(workspace, store, run_id, ["resume", run_id])
+
+
+def check_resumable(workspace: Workspace, store: Store, run_id: str) -> None:
+    """Raises RequestError for a run that is active, finished, or has no whole epoch behind it."""
+    run = current_run(store, run_id)
+    if run.status in ACTIVE and run.pid not in (None, os.getpid()):
+        raise RequestError(f"run {run_id} is {run.status}; stop it before resuming it")
+    if run.status == "finished":
+        raise RequestError(f"run {run_id} is finished; start a new run from its checkpoint instead")
+    if not run_folder(workspace, run_id).last_state.is_file():
+        raise RequestError(f"run {run_id} ended before its first epoch was whole; start it anew with drywall-qa train")
+
+
+def _start(workspace: Workspace, store: Store, run_id: str, arguments: list[str]) -> Run:
+    folder = run_folder(workspace, run_id)
+    command = [sys.executable, "-m", "training.cli", *arguments, "--workspace", str(workspace.root)]
     with folder.log.open("ab") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -97,8 +156,8 @@ def launch(workspace: Workspace, store: Store, config: RunConfig) -> Run:
         )  # fmt: skip
     threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before this program
     started = _process_started(process.pid)
-    store.update_run(run.id, pid=process.pid, pid_started=started)
-    return store.run(run.id)
+    store.update_run(run_id, status="queued", pid=process.pid, pid_started=started, reason="")
+    return store.run(run_id)
 
 
 def stop(store: Store, run_id: str) -> None:
@@ -132,7 +191,7 @@ class RunProgress:
 
 def progress_of(events: list[dict[str, Any]]) -> RunProgress:
     """Time left is extrapolated from the steps so far, as if every epoch were run; early stopping only makes it shorter."""
-    epochs = [event for event in events if event["event"] == "epoch"]
+    epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
     steps = [event for event in events if event["event"] == "step"]
     if not steps:
         return RunProgress(0.0, "starting", None, epochs, [])
@@ -141,10 +200,14 @@ def progress_of(events: list[dict[str, Any]]) -> RunProgress:
     what = f"epoch {last['epoch']} of {last['epochs']}, step {last['step']} of {last['steps']}"
     if len(epochs) == last["epoch"]:
         what = f"epoch {last['epoch']} of {last['epochs']} done"
-    if any(event["event"] == "scoring" for event in events):
-        share, what = 1.0, "scoring the test split"
-    elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(events[0]["time"])).total_seconds()
-    return RunProgress(min(share, 1.0), what, elapsed * (1 - share) / share, epochs, steps)
+    for name, doing in (("choosing thresholds", "choosing thresholds"), ("scoring", "scoring the test split")):
+        if any(event["event"] == name for event in events):
+            share, what = 1.0, doing
+    start = next(event for event in reversed(events) if event["event"] == "started")
+    done_before = start.get("epoch", 0) / last["epochs"]  # a resumed run began there
+    elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(start["time"])).total_seconds()
+    left = elapsed * (1 - share) / (share - done_before) if share > done_before else None
+    return RunProgress(min(share, 1.0), what, left, epochs, steps)
 
 
 def _with_liveness(store: Store, run: Run) -> Run:
@@ -177,4 +240,5 @@ def _process_started(pid: int) -> float | None:
 def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
     for line in text.splitlines(keepends=True):
         if line.endswith("\n"):
-            yield json.loads(line)
+            with contextlib.suppress(json.JSONDecodeError):  # a line that a killed process left half-written
+                yield json.loads(line)

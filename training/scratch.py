@@ -13,7 +13,7 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from core.model import PromptSegmenter
+from core.model import PromptSegmenter, initialise_decoder
 
 SCRATCH = "scratch"
 """The checkpoint name that stands for untrained weights."""
@@ -47,7 +47,9 @@ def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128,
         image_mean=[0.485, 0.456, 0.406],  # as the published CLIPSeg checkpoints, which use ImageNet's
         image_std=[0.229, 0.224, 0.225],
     )
-    return PromptSegmenter(CLIPSegForImageSegmentation(config).eval(), CLIPSegProcessor(images, tokenizer))
+    clipseg = CLIPSegForImageSegmentation(config).eval()
+    initialise_decoder(clipseg.decoder)
+    return PromptSegmenter(clipseg, CLIPSegProcessor(images, tokenizer))
 
 
 def byte_level_tokenizer(prompts: Iterable[str], merges: int = 512) -> CLIPTokenizer:

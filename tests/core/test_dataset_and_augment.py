@@ -3,11 +3,13 @@ import pytest
 import torch
 from PIL import Image
 
-from core.augment import Augment
-from core.dataset import Example, PromptedDataset
+from core.augment import Augment, View
+from core.dataset import Example, PromptedDataset, collate
 from core.masks import encode_rle
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import AugmentSettings
+
+GEOMETRY = AugmentSettings(flip=True, quarter_turns=True, rotate_degrees=30, crop_min=0.4)
 
 
 @pytest.fixture
@@ -21,56 +23,95 @@ def example(tmp_path):
     return Example(1, "wall.png", "cracks", path, encode_rle(mask))
 
 
-def test_photo_and_mask_are_cropped_together(example):
-    dataset = PromptedDataset([example], PUBLISHED_SYNONYMS, 64, train=True, crop_min=0.4)
-    for epoch in range(5):
-        dataset.epoch = epoch
-        photo, prompt, mask, _ = dataset[0]
-        assert prompt in PUBLISHED_SYNONYMS["cracks"]
-        assert ((photo[0] >= 0.5) == mask.bool()).float().mean() > 0.98
+def dataset(example, copies=1, **keywords):
+    return PromptedDataset([example] * copies, PUBLISHED_SYNONYMS, 64, **{"train": True, **keywords})
 
 
-def test_items_depend_on_seed_epoch_and_index_alone(example):
-    first = PromptedDataset([example] * 3, PUBLISHED_SYNONYMS, 32, train=True, crop_min=0.5)
-    second = PromptedDataset([example] * 3, PUBLISHED_SYNONYMS, 32, train=True, crop_min=0.5)
+def test_photo_and_mask_move_together(example):
+    data = dataset(example, augment=GEOMETRY)
+    shapes = set()
+    for epoch in range(1, 12):
+        data.epoch = epoch
+        item = data[0]
+        assert item.prompts[0] in PUBLISHED_SYNONYMS["cracks"]
+        assert ((item.photos[0] >= 0.5) == (item.masks >= 0.5)).float().mean() > 0.97
+        shapes.add(item.masks.numpy().tobytes())
+    assert len(shapes) > 8
+
+
+def test_items_depend_on_seed_epoch_and_photo_alone(example):
+    augment = AugmentSettings(crop_min=0.5, colour=0.5, noise=0.1)
+    first, second = dataset(example, 3, augment=augment), dataset(example, 3, augment=augment)
+    torch.rand(5)
     second[0], second[1]
-    assert torch.equal(first[2][0], second[2][0])
-    second.epoch = 1
-    assert not torch.equal(first[2][0], second[2][0])
+    assert torch.equal(first[2].photos, second[2].photos)
+    second.epoch = 2
+    assert not torch.equal(first[2].photos, second[2].photos)
+
+
+def test_kept_views_are_taken_in_turn(example):
+    data = dataset(example, augment=GEOMETRY, views=2)
+    keys = []
+    for data.epoch in (1, 2, 3, 4):
+        keys.append(data.feature_key(0))
+    assert keys[0] == keys[2] != keys[1] == keys[3]
+    assert dataset(example).feature_key(0) == dataset(example, train=False).feature_key(0)  # no augmentation, one view
 
 
 def test_evaluation_takes_the_first_prompt_and_the_whole_photo(example):
-    photo, prompt, mask, _ = PromptedDataset([example], PUBLISHED_SYNONYMS, 64, train=False)[0]
-    assert prompt == "segment crack"
-    assert mask.mean().item() == pytest.approx(20 * 30 / (60 * 80), abs=0.01)
-    assert photo.shape == (3, 64, 64)
+    item = dataset(example, train=False, augment=GEOMETRY)[0]
+    assert item.prompts == ["segment crack"]
+    assert item.masks.mean().item() == pytest.approx(20 * 30 / (60 * 80), abs=0.01)
+    assert item.photos.shape == (3, 64, 64)
 
 
-def test_every_augmentation_moves_photo_and_mask_alike():
-    torch.manual_seed(0)
-    masks = torch.zeros(4, 48, 48)
-    masks[:, 8:20, 10:40] = 1
-    photos = masks[:, None].repeat(1, 3, 1, 1)
-    augment = Augment(AugmentSettings(flip=True, quarter_turns=True, rotate_degrees=30))
-    moved = 0
-    for _ in range(10):
-        photo, mask = augment(photos, masks)
-        assert ((photo[:, 0] >= 0.5) == mask.bool()).float().mean() > 0.97
-        moved += not torch.equal(mask, masks)
-    assert moved >= 8
+def test_batches_leave_out_photos_nobody_reads(example):
+    data = dataset(example, 2)
+    data.need_photos = False
+    batch = collate([data[0], data[1]])
+    assert batch.photos is None
+    assert batch.activations is None
+    assert batch.masks.shape == (2, 64, 64)
+    assert len(batch.prompts) == 2
 
 
-def test_light_and_noise_leave_the_mask_alone():
-    masks = (torch.rand(2, 32, 32) > 0.5).float()
-    photos = torch.rand(2, 3, 32, 32)
-    photo, mask = Augment(AugmentSettings(colour=0.5, blur=1.0, noise=0.1))(photos, masks)
-    assert torch.equal(mask, masks)
-    assert not torch.equal(photo, photos)
-    assert 0 <= photo.min() <= photo.max() <= 1
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        pytest.param(View(), [[1, 2], [3, 4]], id="as-it-is"),
+        pytest.param(View(mirrored=True), [[2, 1], [4, 3]], id="mirrored"),
+        pytest.param(View(turns=1), [[2, 4], [1, 3]], id="quarter-turn-counter-clockwise"),
+        pytest.param(View(turns=2), [[4, 3], [2, 1]], id="half-turn"),
+        pytest.param(View(0.5, 0.5, 0.5), [[4, 4], [4, 4]], id="lower-right-quarter"),
+    ],
+)
+def test_views_place_pixels_exactly(view, expected):
+    picture = np.array([[1, 2], [3, 4]], np.uint8)
+    size = 2 if view.side == 1 else 1
+    placed = (view.place(picture, size)[0] * 255).round().int()
+    assert placed.tolist() == expected if size == 2 else placed.item() == expected[0][0]
 
 
-def test_nothing_switched_on_changes_nothing():
-    photos, masks = torch.rand(2, 3, 8, 8), torch.zeros(2, 8, 8)
-    photo, mask = Augment(AugmentSettings())(photos, masks)
-    assert torch.equal(photo, photos)
-    assert torch.equal(mask, masks)
+def test_free_rotation_turns_about_the_centre():
+    mask = np.zeros((65, 65), np.uint8)
+    mask[30:35, 10:55] = 255
+    turned = View(degrees=90.0).place(mask, 65)[0] >= 0.5
+    assert torch.equal(turned, View(turns=1).place(mask, 65)[0] >= 0.5)
+
+
+def test_light_leaves_geometry_alone_and_repeats():
+    augment, photo = Augment(AugmentSettings(colour=0.5, blur=1.0, noise=0.1)), torch.rand(3, 32, 32)
+    view = augment.draw(np.random.default_rng(1))
+    assert (view.left, view.side, view.mirrored, view.turns, view.degrees) == (0, 1, False, 0, 0)
+    before = torch.random.get_rng_state()
+    lit = augment.light(photo, view)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(lit, augment.light(photo, view))
+    assert not torch.equal(lit, photo)
+    assert 0 <= lit.min() <= lit.max() <= 1
+
+
+def test_nothing_switched_on_changes_nothing(example):
+    assert not AugmentSettings().is_on
+    photo = dataset(example)[0].photos
+    assert torch.equal(photo, dataset(example, train=False)[0].photos)

@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 import subprocess
@@ -8,10 +9,12 @@ import pytest
 import torch
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 
-from core.errors import CheckpointError, RequestError
+from core.errors import CheckpointError, ConfigError, RequestError
 from core.model import PromptSegmenter
 from core.model_names import COMPACT, PUBLISHED
-from core.settings import RefinerSettings
+from core.parameters import parameter_groups
+from core.settings import DecoderSettings, RefinerSettings, TrainSettings
+from training.scratch import untrained_segmenter
 
 PROMPTS = ["segment crack", "segment taping area", "segment a long sentence about the wall"]
 
@@ -42,11 +45,57 @@ def test_one_encoding_serves_every_prompt_bit_for_bit(tiny_segmenter):
         assert torch.equal(tiny_segmenter.decode(activations, tiny_segmenter.encode_text(PROMPTS)), expected)
 
 
+@pytest.mark.parametrize("unfrozen", [0, 1, 2])
+def test_cutting_at_the_frozen_layers_changes_nothing(tiny_segmenter, unfrozen):
+    segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor)
+    pixel_values = torch.randn(2, 3, 352, 352)
+    with torch.inference_mode():
+        expected = segmenter.encode_image(pixel_values)
+    key = segmenter.frozen_key()
+    layers = segmenter.clipseg.clip.vision_model.encoder.layers
+    for layer in layers[len(layers) - unfrozen :]:
+        layer.requires_grad_(True)
+    assert segmenter.cut == 3 - unfrozen
+    assert (segmenter.frozen_key() == key) == (unfrozen == 0)
+    below = segmenter.encode_below(pixel_values)
+    assert not any(state.requires_grad for state in below)
+    above = segmenter.encode_above(below)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(above, expected, strict=True))
+    assert any(state.requires_grad for state in above) == (unfrozen > 0)
+
+
+def test_matmul_attention_is_the_same_up_to_rounding(tiny_segmenter):
+    segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor).double()
+    activations, text = segmenter.encode_image(torch.randn(2, 3, 352, 352).double()), torch.randn(2, 64).double()
+    results = []
+    for _ in range(2):
+        logits = segmenter.decode(activations, text)
+        segmenter.zero_grad()
+        logits.sum().backward()
+        results.append((logits.detach(), segmenter.clipseg.decoder.film_mul.weight.grad.clone()))
+        segmenter.use_matmul_attention()
+    for before, after in zip(*results, strict=True):
+        assert (after - before).norm() <= 1e-9 * before.norm()
+
+
+def test_prompts_are_embedded_once_while_the_text_tower_is_frozen(tiny_segmenter):
+    segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor)
+    first = segmenter.embed(PROMPTS[:2])
+    torch.testing.assert_close(first, segmenter.encode_text(PROMPTS[:2]))
+    segmenter.clipseg.clip.text_projection.weight.data.zero_()
+    assert torch.equal(segmenter.embed([PROMPTS[1], PROMPTS[0]]), first[[1, 0]])
+    segmenter.freeze_backbone(False)
+    assert segmenter.embed(PROMPTS[:1]).abs().max() == 0
+
+
 def test_saved_folder_loads_equal_here_and_in_plain_transformers(tiny_segmenter, tiny_checkpoint):
     again = PromptSegmenter.load(tiny_checkpoint)
     photos = torch.rand(2, 3, 96, 80)
     with torch.inference_mode():
-        assert torch.equal(again(photos, PROMPTS[:2]), tiny_segmenter(photos, PROMPTS[:2]))
+        expected = tiny_segmenter(photos, PROMPTS[:2])
+        assert (again(photos, PROMPTS[:2]) - expected).norm() <= 1e-5 * expected.norm()
+    ours, theirs = tiny_segmenter.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     plain = CLIPSegForImageSegmentation.from_pretrained(tiny_checkpoint)
     assert torch.equal(plain.decoder.film_mul.weight, tiny_segmenter.clipseg.decoder.film_mul.weight)
     assert CLIPSegProcessor.from_pretrained(tiny_checkpoint).tokenizer("segment crack").input_ids
@@ -110,3 +159,52 @@ def test_untrained_branch_changes_nothing(tiny_segmenter):
     fresh.add_refiner(RefinerSettings(width=8))
     expected = torch.nn.functional.interpolate(coarse[None], (50, 70), mode="bilinear")[0]
     assert torch.equal(fresh.refine(photos, coarse, text), expected)
+
+
+def test_only_the_last_used_blocks_are_released_and_learn_slower():
+    segmenter = untrained_segmenter(PROMPTS, seed=5, hidden=32, layers=6)
+    segmenter.reshape_decoder(DecoderSettings(extract_layers=(1, 2, 4)))  # block 5 reaches no decoder
+    frozen = parameter_groups(segmenter, TrainSettings(lr=1e-3))
+    assert [p for group in frozen for p in group["params"]] == [p for p in segmenter.parameters() if p.requires_grad]
+    segmenter.unfreeze_blocks(2)
+    released = {name for name, p in segmenter.clipseg.clip.named_parameters() if p.requires_grad}
+    assert {name.split(".")[3] for name in released} == {"3", "4"}
+    assert all(name.startswith("vision_model.encoder.layers.") for name in released)
+    head, towers = parameter_groups(segmenter, TrainSettings(lr=1e-3, backbone_lr_factor=0.1))
+    assert (head["lr"], towers["lr"]) == (1e-3, pytest.approx(1e-4))
+    assert len(towers["params"]) == len(released)
+    assert len(head["params"]) + len(released) == sum(p.requires_grad for p in segmenter.parameters())
+    segmenter(torch.rand(2, 3, 40, 40), PROMPTS[:2]).sum().backward()
+    reached = {name for name, p in segmenter.clipseg.clip.named_parameters() if p.grad is not None}
+    assert reached == released
+    with pytest.raises(ConfigError, match=r"must not exceed the 5 vision blocks in use, got 6"):
+        segmenter.unfreeze_blocks(6)
+
+
+@pytest.mark.parametrize(
+    "wanted", [DecoderSettings(), DecoderSettings(reduce_dim=64, extract_layers=(1, 2, 3))], ids=["empty", "the-same"]
+)
+def test_a_decoder_of_the_checkpoints_own_shape_is_kept(tiny_segmenter, wanted):
+    segmenter = untrained_segmenter(PROMPTS, seed=6, hidden=32, layers=4)
+    before = segmenter.clipseg.decoder
+    assert not segmenter.reshape_decoder(wanted)
+    assert segmenter.clipseg.decoder is before
+
+
+def test_a_decoder_of_another_shape_starts_fresh_and_comes_back_from_disk(tmp_path):
+    segmenter = untrained_segmenter(PROMPTS, seed=6, hidden=32, layers=4)
+    key = segmenter.frozen_key()
+    assert segmenter.reshape_decoder(DecoderSettings(reduce_dim=32, extract_layers=(0, 1, 2, 3)))
+    assert segmenter.clipseg.decoder.film_mul.out_features == 32
+    assert len(segmenter.clipseg.decoder.layers) == 4
+    assert segmenter.frozen_key() != key  # other activations are wanted: a feature cache must not mix them up
+    segmenter.save_pretrained(tmp_path, "")
+    again = PromptSegmenter.load(tmp_path)
+    assert (again.clipseg.config.reduce_dim, again.clipseg.extract_layers) == (32, [0, 1, 2, 3])
+    ours, theirs = segmenter.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    logits = again(torch.rand(1, 3, 50, 60), PROMPTS[:1])
+    assert torch.equal(logits, torch.full_like(logits, -2.0))  # "rarely", as long as it is untrained
+    for layers in ((2, 1), (1, 4), (1, 1)):
+        with pytest.raises(ConfigError, match="must rise and lie below 4"):
+            segmenter.reshape_decoder(DecoderSettings(extract_layers=layers))

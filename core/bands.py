@@ -1,0 +1,127 @@
+"""Fitting a joint's cross-section: what a seam looks like across, and where near a given line that is found best.
+
+A joint is modelled across its line as one of three kinds, each a few shapes of free height on a parabola of light:
+a bare dark line, a recess (a line, two edges, one flank lit and one in shade), or a covered band (a plateau with two
+edges: tape or compound). The model is linear in the heights, so the share of a profile that it explains is a
+projection (a matched subspace detector, Scharf & Friedlander 1994).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Profile = NDArray[np.floating]
+BARE, RECESS, COVERED = "bare", "recess", "covered"
+# Widths in pixels of a 640-px photo. A bare line does not show how wide its tape will be: near 14.
+_BARE_PX = (14.0, 12.0, 13.0, 15.0, 16.0)
+_NARROWEST_PX, _WIDEST_PX = 18.0, 95.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One kind at one width. basis: (shapes, window) orthonormal, orthogonal to the parabola."""
+
+    kind: str
+    width_px: float
+    basis: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """ends_xy: (2, 2). explained_px: grey levels squared times pixels across, summed over the profile."""
+
+    ends_xy: NDArray[np.floating]
+    width_px: float
+    kind: str
+    explained: float
+    residual: float
+
+
+def band_models(half_window: int, scale: float = 1.0, step: float = 1.05) -> list[Model]:
+    """All kinds at all widths for profiles of 2 * half_window + 1 samples a pixel apart. scale: photo side / 640."""
+    u = np.arange(-half_window, half_window + 1, dtype=float)
+    light = np.stack([np.ones_like(u), u, u**2])
+    light = np.linalg.qr(light.T)[0].T
+    line = np.exp(-0.5 * (u / max(1.1 * scale, 0.8)) ** 2)
+    models = []
+    for bare in np.array(_BARE_PX) * scale:
+        models.append(Model(BARE, bare, _orthonormal([line, np.exp(-0.5 * (u / (bare / 4)) ** 2)], light)))
+    width = _NARROWEST_PX * scale
+    while width <= min(_WIDEST_PX * scale, 2 * half_window - 4):
+        half = width / 2
+        inside = np.clip(half + 0.5 - np.abs(u), 0, 1)
+        edges = np.exp(-0.5 * ((np.abs(u) - half) / 1.4) ** 2)
+        flanks = np.sin(np.clip(u / half, -1, 1) * np.pi)
+        models.append(Model(RECESS, width, _orthonormal([line, edges, flanks], light)))
+        models.append(Model(COVERED, width, _orthonormal([inside, edges], light)))
+        width *= step
+    return models
+
+
+def _orthonormal(shapes: list[Profile], light: NDArray[np.floating]) -> NDArray[np.floating]:
+    stacked = np.stack(shapes)
+    stacked = stacked - stacked @ light.T @ light
+    return np.linalg.qr(stacked.T)[0].T
+
+
+def explained(profiles: NDArray[np.floating], models: list[Model], half_window: int) -> NDArray[np.floating]:
+    """(models, ..., centres): what each model explains of the window around each centre, of profiles (..., samples).
+
+    In a recess, edges count half of its line at most and flanks as much as it: without a line they would fit any step.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(profiles, 2 * half_window + 1, axis=-1)
+    basis = np.concatenate([model.basis for model in models])
+    energy = np.einsum("...w,bw->b...", windows, basis, optimize=True) ** 2
+    first = np.cumsum([0, *(len(model.basis) for model in models[:-1])])
+    for model, row in zip(models, first, strict=True):
+        if model.kind == RECESS:
+            energy[row + 1] = np.minimum(energy[row + 1], 0.5 * energy[row])
+            energy[row + 2] = np.minimum(energy[row + 2], energy[row])
+    return np.add.reduceat(energy, first, axis=0)
+
+
+def tilted_profiles(
+    grey: NDArray[np.floating], ends_xy: NDArray[np.floating], tilts_px: NDArray[np.floating], reach_px: int
+) -> NDArray[np.floating]:
+    """(tilts, 2 * reach + 1): the median along the line of what lies at each pixel across it.
+
+    A tilt moves the line's end by that many pixels across and its start by as many the other way. The median forgets
+    screws, prints and cracks that the line passes.
+    """
+    along = ends_xy[1] - ends_xy[0]
+    length = float(np.hypot(*along))
+    normal = np.array((-along[1], along[0])) / length
+    places = np.linspace(0, 1, int(np.clip(length / 2, 24, 240)))
+    across = np.arange(-reach_px, reach_px + 1, dtype=float)
+    shift = tilts_px[:, None, None] * (2 * places - 1)[:, None] + across  # (tilts, places, across)
+    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + shift * normal[axis] - 0.5 for axis in range(2))
+    samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
+    return np.median(samples, axis=1)
+
+
+def fit_band(
+    grey: NDArray[np.floating], ends_xy: NDArray[np.floating], tilt_px: float, shift_px: float, scale: float
+) -> list[Fit]:
+    """The best fit of each width near a line: its ends moved across together by shift_px, against each other by tilt_px.
+
+    Best first, one a model.
+    """
+    half_window = round(62 * scale)
+    tilts = np.arange(-tilt_px, tilt_px + 0.25, 0.5)
+    profiles = tilted_profiles(grey, ends_xy, tilts, half_window + int(np.ceil(shift_px)))
+    models = band_models(half_window, scale)
+    gains = explained(profiles, models, half_window)  # (models, tilts, centres)
+    centres = np.arange(gains.shape[-1]) - (gains.shape[-1] - 1) / 2
+    along = ends_xy[1] - ends_xy[0]
+    normal = np.array((-along[1], along[0])) / np.hypot(*along)
+    fits = []
+    for model, gain in zip(models, gains, strict=True):
+        tilt, centre = np.unravel_index(int(gain.argmax()), gain.shape)
+        window = profiles[tilt, centre : centre + 2 * half_window + 1]
+        u = np.linspace(-1, 1, len(window))
+        rest = window - np.polyval(np.polyfit(u, window, 2), u)
+        moved = ends_xy + normal * (centres[centre] + np.array((-1, 1))[:, None] * tilts[tilt])
+        fits.append(Fit(moved, model.width_px, model.kind, float(gain.max()), float(rest @ rest - gain.max())))
+    return sorted(fits, key=lambda fit: -fit.explained)

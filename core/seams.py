@@ -1,0 +1,168 @@
+"""Seams: the true line of a taped joint inside the box that labels it, found in the photo, with a width and a confidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.bands import BARE, Fit, fit_band
+from core.masks import Mask, draw_band, fill_box
+from core.photos import Photo
+from core.seam_search import BoxSearch, Line
+
+Points = NDArray[np.floating]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Seam:
+    """points_xy: (N, 2) float, pixels, (0.5, 0.5) is the first pixel's centre. confidence: in [0, 1]; from 0.5 on the
+    band is more likely right than wrong. box_xywh: the box it was proposed in, whose sides cut the band."""
+
+    points_xy: Points
+    width_px: float
+    confidence: float
+    box_xywh: Box | None = None
+
+
+def seam_mask(seams: Sequence[Seam], size_hw: tuple[int, int]) -> Mask:
+    """(H, W) bool: every seam drawn as a band, cut at its box where it has one. Nothing is set without seams."""
+    mask = np.zeros(size_hw, bool)
+    for seam in seams:
+        band = draw_band(seam.points_xy, seam.width_px, size_hw)
+        mask |= band if seam.box_xywh is None else band & fill_box(seam.box_xywh, size_hw)
+    return mask
+
+
+def snap_to_ridge(photo: Photo, points_xy: Points, search_px: float = 12.0) -> Points:
+    """Move a roughly drawn line onto the middle of the joint it follows; each end moves across by search_px at most.
+
+    points_xy: (N, 2), N >= 2. Of more points, each piece between two is fitted and the pieces' ends are averaged.
+    A line shorter than 8 px comes back as it is. Returns (N, 2).
+    """
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 2:
+        raise ValueError(f"a line needs at least 2 points (N, 2), got {points_xy.shape}")
+    grey, scale = photo.mean(axis=-1), min(photo.shape[:2]) / 640
+    total, count = np.zeros(points_xy.shape), np.zeros((len(points_xy), 1))
+    for first in range(len(points_xy) - 1):
+        piece = points_xy[first : first + 2].astype(float)
+        if np.hypot(*(piece[1] - piece[0])) >= 8:
+            piece = fit_band(grey, piece, search_px, search_px, scale)[0].ends_xy
+        total[first : first + 2] += piece
+        count[first : first + 2] += 1
+    return total / count
+
+
+def propose_seams(photo: Photo, box_xywh: Sequence[float]) -> list[Seam]:
+    """The joints inside one box, best first; none where the box is smaller than 4 px either way.
+
+    box_xywh: pixels; it may leave the photo and is clipped to it.
+    """
+    x, y, width, height = box_xywh
+    left, top = max(float(x), 0.0), max(float(y), 0.0)
+    right, bottom = min(x + width, photo.shape[1]), min(y + height, photo.shape[0])
+    if right - left < 4 or bottom - top < 4:
+        return []
+    box = (left, top, right - left, bottom - top)
+    grey, valid = _without_black(photo)
+    scale = min(photo.shape[:2]) / 640
+    if max(box[2:]) < 40 * scale:
+        return [_whole_box(box)]
+    search = BoxSearch(grey, valid, box, scale)
+    candidates: list[_Candidate] = []
+    while len(candidates) < _MOST_CANDIDATES and (line := search.strongest()) is not None:
+        fits = fit_band(grey, line.ends_xy, max(4.0 * scale, 2.0 * search.factor), 26 * scale, scale)
+        candidates.append(_Candidate(line, fits, box))
+        width_px = max(1.2 * fits[0].width_px, 24 * scale)
+        search.forget(draw_band(fits[0].ends_xy, width_px, photo.shape[:2]))
+    chosen, worth = _best_set(candidates, box, photo.shape[:2], scale)
+    DEBUG.append((box, candidates, chosen, worth))
+    return [Seam(fit.ends_xy, fit.width_px, 0.5, box) for fit in chosen] or [_whole_box(box)]
+
+
+DEBUG: list = []
+_MOST_SEAMS, _MOST_CANDIDATES = 3, 4
+_TIGHTNESS_PX = 3.0  # of a 640-px photo: how closely a box is taken to fit its joints
+
+
+def _without_black(photo: Photo) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Grey with black corners and cut-outs, which augmentation leaves, filled from beside them; and which pixels are real."""
+    valid = ndimage.binary_erosion(photo.max(axis=-1) > 8, iterations=3, border_value=1)
+    grey = photo.mean(axis=-1)
+    if valid.all() or not valid.any():
+        return grey, np.ones_like(valid)
+    nearest = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    return grey[tuple(nearest)], valid
+
+
+def _whole_box(box: Box) -> Seam:
+    """Where nothing is seen, the box itself is the best guess, and no good one."""
+    x, y, width, height = box
+    middle, half = np.array((x + width / 2, y + height / 2)), np.array((width, 0.0)) / 2
+    if height > width:
+        half = np.array((0.0, height)) / 2
+    return Seam(np.stack([middle - half, middle + half]), min(width, height), 0.1, box)
+
+
+class _Candidate:
+    """A line with its fits: what each width loses against the best, and how far its band would leave the box."""
+
+    def __init__(self, line: Line, fits: list[Fit], box: Box) -> None:
+        self.line, self.fits = line, fits
+        top = max(fit.explained for fit in fits)
+        spare = np.array([0.0 if fit.kind == BARE else 2.0 for fit in fits])
+        self.losses = np.array([(top - fit.explained) / (0.015 * top + 2) for fit in fits]) + spare
+        self.overhangs = np.stack([_overhang(fit, box) for fit in fits])
+        best = fits[int(self.losses.argmin())]
+        self.clarity = best.explained / (best.explained + best.residual + 1e-9)
+        self.value = 3 * float(np.clip(np.log(self.clarity / (1 - self.clarity + 1e-3)), -2, 3)) + 2 * float(
+            np.clip(np.log(line.contrast / 15), -2, 2)
+        )
+
+
+def _best_set(
+    candidates: list[_Candidate], box: Box, size_hw: tuple[int, int], scale: float
+) -> tuple[list[Fit], float]:
+    """The lines, each with the width, that are clear in the photo and together fill the box to its sides."""
+    best: tuple[float, list[Fit]] = (-np.inf, [])
+    for count in range(1, _MOST_SEAMS + 1):
+        for group in combinations(candidates, count):
+            picks = [int(candidate.losses.argmin()) for candidate in group]
+            for _ in range(2):
+                for place, candidate in enumerate(group):
+                    others = [g.overhangs[p] for at, (g, p) in enumerate(zip(group, picks, strict=True)) if at != place]
+                    reach = np.maximum(candidate.overhangs, np.max(others, axis=0)) if others else candidate.overhangs
+                    costs = candidate.losses + 0.5 * _misfit(reach, box, size_hw, scale)
+                    picks[place] = int(costs.argmin())
+            losses = sum(c.losses[p] for c, p in zip(group, picks, strict=True))
+            reach = np.max([c.overhangs[p] for c, p in zip(group, picks, strict=True)], axis=0)
+            worth = sum(c.value for c in group) - losses - 0.5 * _misfit(reach, box, size_hw, scale) - 4 * (count - 1)
+            if worth > best[0]:
+                best = (worth, [c.fits[p] for c, p in zip(group, picks, strict=True)])
+    return best[1], best[0]
+
+
+def _misfit(overhang, box, size_hw, scale):
+    x, y, width, height = box
+    at_border = np.array((x < 2, y < 2, x + width > size_hw[1] - 2, y + height > size_hw[0] - 2))
+    off = np.where(at_border, np.minimum(overhang, 0), overhang) / (_TIGHTNESS_PX * scale)
+    return np.minimum(off**2, 12).sum(axis=-1)
+
+
+def _overhang(fit, box):
+    """How far the band, run on without end, reaches beyond the box's left, top, right and bottom, in pixels."""
+    low, high = np.array(box[:2]), np.array(box[:2]) + box[2:]
+    along = fit.ends_xy[1] - fit.ends_xy[0]
+    normal = np.array((-along[1], along[0])) / np.hypot(*along)
+    beyond = np.empty((2, 2))
+    for axis in range(2):
+        slope = normal[axis] if abs(normal[axis]) > 1e-6 else 1e-6
+        others = np.array((low[1 - axis], high[1 - axis]))
+        middle = (normal @ fit.ends_xy[0] - normal[1 - axis] * others) / slope
+        reach = fit.width_px / 2 / abs(slope)
+        beyond[0, axis] = low[axis] - (middle.min() - reach)
+        beyond[1, axis] = middle.max() + reach - high[axis]
+    return beyond.ravel()
