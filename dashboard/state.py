@@ -84,6 +84,18 @@ def reviewer() -> str:
     return st.sidebar.text_input("Your name", key="reviewer", placeholder="shown beside what you save")
 
 
+def say_after_rerun(sentence: str) -> None:
+    """Run the page again, then show the sentence for a moment."""
+    st.session_state["sentence"] = sentence
+    st.rerun()
+
+
+def show_said() -> None:
+    """Show what `say_after_rerun` left."""
+    if "sentence" in st.session_state:
+        st.toast(st.session_state.pop("sentence"), icon=":material/check:")
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
     """Show an expected failure as its sentence instead of a traceback, and end the page there."""

@@ -96,7 +96,7 @@ def save_import(store: Store, found: LabelImport, author: str) -> list[int]:
         try:
             store.save_label(
                 change.sample_id, change.rle, based_on=change.based_on, author=author, tool=f"imported from {title}",
-                comment=found.path.name,
+                comment=found.path.name, provenance="imported",
             )  # fmt: skip
             saved.append(change.sample_id)
         except DrywallError as error:

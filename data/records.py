@@ -7,7 +7,9 @@ from typing import Any
 from core.masks import Rle
 
 SPLITS = ("train", "val", "test")
-REVIEW_STATES = ("to review", "fixed", "accepted", "rejected", "skipped")
+REVIEW_STATES = ("to review", "in review", "fixed", "accepted", "rejected", "skipped")
+PROVENANCES = ("imported", "drawn", "edited proposal", "accepted proposal", "restored")
+HUMAN_MADE = ("imported", "drawn")
 RUN_STATES = ("queued", "running", "finished", "failed", "stopped")
 
 
@@ -59,7 +61,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class LabelRevision:
-    """Who changed which mask, when, from what. `parent` is the number of the revision it was based on."""
+    """Who changed which mask, when, from what. `parent` is the number of the revision it was based on.
+
+    provenance: one of PROVENANCES. human_made: no machine proposed any of it; a restored mask keeps the answer of the one
+    it restores. batch: the bulk action that made it.
+    """
 
     id: int
     sample_id: int
@@ -71,6 +77,9 @@ class LabelRevision:
     tool: str
     comment: str
     created_at: datetime
+    provenance: str
+    human_made: bool
+    batch: str | None
 
 
 @dataclass(frozen=True)
@@ -139,12 +148,74 @@ class Score:
 
 @dataclass(frozen=True)
 class Review:
+    """A decision. seconds: from taking the sample to deciding, None if it was not taken."""
+
     sample_id: int
     state: str
     reviewer: str
     comment: str
     revision: int
     created_at: datetime
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The sample is with `reviewer` until `until`; nobody else is given it meanwhile."""
+
+    sample_id: int
+    reviewer: str
+    taken_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class NewLabel:
+    """One mask of a bulk action; based_on is the number of the revision that was on the screen."""
+
+    sample_id: int
+    based_on: int
+    rle: Rle
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A bulk action, undoable as one."""
+
+    id: str
+    author: str
+    tool: str
+    comment: str
+    samples: int
+    created_at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Honeypot:
+    """A sample whose truth is known: revision `truth_revision`, which stays its label. Reviewers are shown `bait`."""
+
+    sample_id: int
+    truth_revision: int
+    bait: Rle
+    planted_by: str
+    planted_at: datetime
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How much a run doubts one label revision (`core.label_noise`), each in [0, 1]; how far the run's prompts, and it
+    and the run before it, differ on the photo: 1 - IoU of their masks, None where that was not measured."""
+
+    run_id: str
+    sample_id: int
+    revision: int
+    noise: float
+    missed: float
+    unsupported: float
+    prompts_differ: float | None = None
+    runs_differ: float | None = None
 
 
 @dataclass(frozen=True)

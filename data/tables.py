@@ -1,4 +1,4 @@
-"""The database tables, mapped by SQLAlchemy. Only `data.store` reads them.
+"""The database tables, mapped by SQLAlchemy. Only the store's own files read them.
 
 A column added to a table that older workspaces have needs an entry in `data.upgrades`; a new table needs none.
 """
@@ -6,7 +6,7 @@ A column added to a table that older workspaces have needs an entry in `data.upg
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -69,6 +69,9 @@ class LabelRevisionRow(Base):
     tool: Mapped[str]
     comment: Mapped[str]
     created_at: Mapped[datetime]
+    provenance: Mapped[str] = mapped_column(String(20), server_default="drawn")
+    human_made: Mapped[bool] = mapped_column(server_default=text("true"))
+    batch: Mapped[str | None] = mapped_column(String(40))
 
 
 class LabelSetRow(Base):
@@ -144,6 +147,48 @@ class ReviewRow(Base):
     comment: Mapped[str]
     revision: Mapped[int]
     created_at: Mapped[datetime]
+    seconds: Mapped[float | None]
+
+
+class LeaseRow(Base):
+    __tablename__ = "leases"
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True, autoincrement=False)
+    reviewer: Mapped[str]
+    taken_at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class BatchRow(Base):
+    __tablename__ = "batches"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    author: Mapped[str]
+    tool: Mapped[str]
+    comment: Mapped[str]
+    samples: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    undone_by: Mapped[str | None]
+    undone_at: Mapped[datetime | None]
+
+
+class HoneypotRow(Base):
+    __tablename__ = "honeypots"
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True, autoincrement=False)
+    truth_revision: Mapped[int]
+    bait: Mapped[dict[str, Any]]
+    planted_by: Mapped[str]
+    planted_at: Mapped[datetime]
+
+
+class NoiseRow(Base):
+    __tablename__ = "label_noise"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    noise: Mapped[float]
+    missed: Mapped[float]
+    unsupported: Mapped[float]
+    prompts_differ: Mapped[float | None]
+    runs_differ: Mapped[float | None]
 
 
 class ImportRow(Base):

@@ -27,6 +27,15 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
     (  # the boxes that a sample was imported with; empty for what was imported before
         "ALTER TABLE samples ADD COLUMN boxes JSON NOT NULL DEFAULT '[]'",
     ),
+    (  # where each mask comes from, and the bulk action that made it
+        "ALTER TABLE label_revisions ADD COLUMN provenance VARCHAR(20) DEFAULT 'drawn' NOT NULL",
+        "UPDATE label_revisions SET provenance = 'imported' WHERE tool = 'import'",
+        "ALTER TABLE label_revisions ADD COLUMN human_made BOOLEAN DEFAULT true NOT NULL",
+        "ALTER TABLE label_revisions ADD COLUMN batch VARCHAR(40)",
+    ),
+    (  # how long a decision took
+        "ALTER TABLE reviews ADD COLUMN seconds FLOAT",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

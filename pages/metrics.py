@@ -23,6 +23,10 @@ run_id = pick("Run", list(runs), "run", where=left, format_func=lambda r: f"{run
 splits = sorted(scores[scores["run_id"] == run_id]["split"].unique(), key=["test", "val", "train"].index)
 split = pick("Split", splits, "split", where=right)
 other = pick("Beside", ["none", *(run for run in runs if run != run_id)], "other", where=third)
+human = st.toggle(
+    "Human-made labels only",
+    help="Leaves out labels taken from a model's proposal: truth accepted from the model flatters it",
+)
 
 
 def named(key: str) -> str:
@@ -34,7 +38,7 @@ def report_bytes(suffix: str) -> bytes:
 
 
 with sentences():
-    document = summary(store, run_id, split)
+    document = summary(store, run_id, split, "human" if human else "all")
     rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T
     columns = {mean_key(key): named(key) for key in TITLES} | {"samples": "samples"}
     table = rows.rename(columns=columns)[list(columns.values())].astype(float)
@@ -51,7 +55,7 @@ with sentences():
             f"Report ({suffix.upper()})", partial(report_bytes, suffix), f"report-{run_id}.{suffix}", mime,
             key=f"report_{suffix}", icon=":material/download:", on_click="ignore", width="stretch",
         )  # fmt: skip
-    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
+    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split) & (scores["human_made"] | (not human))]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")
     first.plotly_chart(iou_histogram(chosen))

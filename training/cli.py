@@ -142,14 +142,18 @@ def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, 
 
 
 @app.command()
-def evaluate(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False) -> None:
+def evaluate(
+    run: str, workspace: WorkspaceOption, split: SplitOption = "test",
+    labels: Annotated[str, typer.Option(help="all, or human: leave out labels taken from a model's proposal")] = "all",
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
     """Score a run: mIoU, Dice, thin-structure metrics, the resolution ceiling; masks and figures."""
     from training.evaluation import evaluate as evaluate_run
     from training.figures import write_failures
 
     opened, store = _open(workspace)
     with _progress() as on_progress:
-        document = evaluate_run(opened, store, run, split, on_progress)
+        document = evaluate_run(opened, store, run, split, on_progress, labels)
         write_failures(opened, store, run, split, 4)
     _emit(document, as_json, _metrics_table(document))
 

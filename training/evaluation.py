@@ -24,14 +24,17 @@ from training.runs import run_folder
 from training.scores import HEADLINE, advice, all_scores, mean, mean_key, means
 
 Probs = NDArray[np.uint8]
+LABELS_OF = ("all", "human")
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
 
 
 def evaluate(
     workspace: Workspace, store: Store, run_id: str, split: str = "test",
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None, labels_of: str = "all",
 ) -> dict[str, Any]:  # fmt: skip
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
+
+    Every sample is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT and the scores to the store.
     Raises RequestError for a run without a checkpoint, an unknown split or an empty one.
@@ -64,20 +67,31 @@ def evaluate(
             )
         )  # fmt: skip
     store.save_scores(scores)
-    return summary(store, run_id, split)
+    return summary(store, run_id, split, labels_of)
 
 
-def summary(store: Store, run_id: str, split: str) -> dict[str, Any]:
+def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> dict[str, Any]:
     """Means over samples, per class and over all, as in the published table, and advice in sentences.
 
-    A mean is None where the run was scored before that metric was known. Raises RequestError when nothing was scored.
+    labels_of: "human" leaves out labels accepted or edited from a machine's proposal, because truth taken from the model
+    flatters it; "all" does not. A mean is None where the run was scored before that metric was known. Raises RequestError
+    when nothing was scored.
     """
+    if labels_of not in LABELS_OF:
+        raise RequestError(f"labels {labels_of} is unknown; use one of {', '.join(LABELS_OF)}")
     table = store.scores(run_id, split)
+    if labels_of == "human" and not table.empty:
+        table = table[table["human_made"]]
+        if table.empty:
+            raise RequestError(
+                f"no label of {split} that run {run_id} was scored on is human-made; draw some, or use all"
+            )
     if table.empty:
         raise RequestError(f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split}")
     return {
         "run": run_id,
         "split": split,
+        "labels": labels_of,
         "classes": {str(name): means(of_class) for name, of_class in table.groupby("class_name")},
         "overall": means(table),
         "advice": advice(table),

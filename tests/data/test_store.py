@@ -20,14 +20,6 @@ from data.upgrades import SCHEMA_VERSION
 MASK = np.eye(4, 6, dtype=bool)
 
 
-@pytest.fixture
-def filled(empty_store):
-    rle = encode_rle(MASK)
-    images = [ImageRecord(f"h{i}", f"images/h{i}.jpg", 4, 6) for i in range(3)]
-    empty_store.add_samples(images, [NewSample(f"h{i}", "cracks", f"{i}.jpg", "train", i == 0, rle) for i in range(3)])
-    return empty_store
-
-
 def save(store, mask, based_on, sample=1):
     return store.save_label(sample, mask, based_on=based_on, author="ann", tool="drawn")
 

@@ -1,0 +1,19 @@
+"""A store with three samples of 4 x 6 pixels; MASK is the label each came with."""
+
+import numpy as np
+import pytest
+
+from core.masks import encode_rle
+from data.records import ImageRecord, NewSample
+from data.store import Store
+
+MASK = np.eye(4, 6, dtype=bool)
+
+
+@pytest.fixture
+def filled(tmp_path):
+    store, rle = Store(tmp_path / "qa.db"), encode_rle(MASK)
+    images = [ImageRecord(f"h{i}", f"images/h{i}.jpg", 4, 6) for i in range(3)]
+    store.add_samples(images, [NewSample(f"h{i}", "cracks", f"{i}.jpg", "train", i == 0, rle) for i in range(3)])
+    yield store
+    store.close()
