@@ -127,7 +127,8 @@ def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, stor
             scores.append(iou(count_pixels(mask_at(probs, threshold), truth)))
     for name, of_class in best.items():
         means = {threshold: np.mean(scores) for threshold, scores in of_class.items()}
-        assert means[chosen[name]] == pytest.approx(max(means.values()))
+        # rounding may move a pixel across a threshold between two passes, so a near tie may fall either way
+        assert means[chosen[name]] == pytest.approx(max(means.values()), abs=1e-3)
     assert thresholds_by_class(workspace, store, run) == {"cracks": 0.3, "taping": 0.3} | chosen
     table = store.scores(run, "test")
     assert {row.class_name: row.threshold for row in table.itertuples()}.items() <= chosen.items()
