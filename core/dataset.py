@@ -103,7 +103,7 @@ class PromptedDataset(Dataset):
     def photo(self, index: int) -> Tensor:
         """(3, S, S) float in [0, 1]: this epoch's view of the photo."""
         view = self.view(index)
-        needed_px = math.ceil(self.size_px / view.side)
+        needed_px = math.ceil(self.size_px / (view.side or 1))
         pixels = view.place(read_photo(self.examples[index].photo_path, at_least_px=needed_px), self.size_px)
         return self.augment.light(pixels, view) if self.view_number else pixels
 

@@ -37,7 +37,10 @@ class AugmentSettings(Settings):
     flip: bool = Field(False, description="Flip left-right and top-bottom, each with probability one half")
     quarter_turns: bool = Field(False, description="Turn each photo by a random multiple of 90 degrees")
     rotate_degrees: float = Field(0.0, ge=0, le=180, description="Largest free rotation, in degrees")
-    crop_min: float = Field(1.0, ge=0.1, le=1, description="Smallest side of the random crop as a share of the photo's")
+    crop_min: float = Field(
+        1.0, ge=0.1, le=1,
+        description="Smallest side of the random square crop, as a share of the photo's shorter side; 1: the whole photo",
+    )  # fmt: skip
     colour: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast, saturation and hue changes")
     blur: float = Field(0.0, ge=0, le=5, description="Strongest blur, as the sigma in pixels")
     noise: float = Field(0.0, ge=0, le=0.5, description="Standard deviation of Gaussian noise, on a scale of 0 to 1")

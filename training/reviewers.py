@@ -42,7 +42,17 @@ def agreement(store: Store) -> pd.DataFrame:
     """One row a sample and pair of people who both drew on it: sample_id, file_name, class_name, reviewer, revision, other,
     other_revision, iou, blind. blind: a honeypot, where the second began at the bait; otherwise she saw the mask of the
     first."""
-    columns = ["sample_id", "file_name", "class_name", "reviewer", "revision", "other", "other_revision", "iou", "blind"]
+    columns = [
+        "sample_id",
+        "file_name",
+        "class_name",
+        "reviewer",
+        "revision",
+        "other",
+        "other_revision",
+        "iou",
+        "blind",
+    ]
     rows: list[tuple] = []
     honeypots = store.honeypots()
     for sample in store.samples():

@@ -1,10 +1,12 @@
 """Grounded SAM and SAM 3 on tiny random checkpoints built here: loading and geometry, not what they find."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from transformers import (
     BertConfig,
     BertTokenizer,
@@ -22,6 +24,8 @@ from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPi
 from core.errors import CheckpointError
 from core.grounded_sam import GroundedSam, union
 from core.prompts import noun_phrase
+from core.sam3 import Sam3
+from training.scratch import byte_level_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +130,49 @@ def test_union_takes_the_best_of_every_pixel():
 def test_an_order_becomes_a_noun_phrase():
     assert noun_phrase("Segment  wall crack") == "wall crack"
     assert noun_phrase("a crack in a segment wall") == "a crack in a segment wall"
+
+
+@pytest.fixture(scope="module")
+def sam3(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sam3")
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    layers = {"num_layers": 1}
+    config = transformers.Sam3Config(
+        vision_config={
+            "backbone_config": {
+                "model_type": "sam3_vit_model",
+                **small, "num_hidden_layers": 1, "image_size": 56, "patch_size": 14, "window_size": 2,
+                "global_attn_indexes": [0], "pretrain_image_size": 56,
+            },
+            "fpn_hidden_size": 32, "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        },
+        text_config={**small, "vocab_size": 600, "num_hidden_layers": 1, "max_position_embeddings": 32, "projection_dim": 32},
+        geometry_encoder_config=small | layers, detr_encoder_config=small | layers,
+        detr_decoder_config=small | layers | {"num_queries": 8},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+    )  # fmt: skip
+    transformers.Sam3Model(config).save_pretrained(folder)
+    byte_level_tokenizer(["wall crack", "joint tape"]).save_pretrained(folder)
+    settings = {"size": {"height": 56, "width": 56}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"image_processor_type": "Sam3ImageProcessor", **settings})
+    )
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(transformers, "Sam3Model"), reason="the installed transformers has no SAM 3")
+@pytest.mark.parametrize("size_hw", [(90, 150), (40, 200)])
+def test_sam_3_predicts_at_the_photos_size(sam3, size_hw, monkeypatch):
+    monkeypatch.setattr("core.sam3.INSTANCE_THRESHOLD", 0.0)  # a random model is sure of nothing
+    model = Sam3.load(str(sam3))
+    photo = np.random.default_rng(0).integers(0, 255, (*size_hw, 3), np.uint8)
+    prompts = ["segment wall crack", "segment joint tape"]
+    together = model.predict(photo, prompts)
+    for prompt, prediction in zip(prompts, together, strict=True):
+        assert (prediction.prompt, prediction.probs.shape, prediction.probs.dtype) == (prompt, size_hw, np.float32)
+        assert 0 < prediction.probs.max() <= 1
+        assert np.allclose(model.predict(photo, [prompt])[0].probs, prediction.probs, atol=1e-6)
+    assert model.grid_hw(size_hw) == (16, 16)
+    monkeypatch.setattr("core.sam3.INSTANCE_THRESHOLD", 1.0)
+    assert model.predict(photo, prompts[:1])[0].probs.max() == 0

@@ -25,7 +25,13 @@ def columns(path):
     engine = create_engine(f"sqlite:///{path}")
     found = inspect(engine)
     described = {
-        (table, c["name"], str(c["type"]).replace("DOUBLE", "FLOAT"), c["nullable"], c["default"])  # SQLAlchemy 2.0, 2.1
+        (
+            table,
+            c["name"],
+            str(c["type"]).replace("DOUBLE", "FLOAT"),
+            c["nullable"],
+            c["default"],
+        )  # SQLAlchemy 2.0, 2.1
         for table in found.get_table_names()
         for c in found.get_columns(table)
     }
