@@ -6,14 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
-from dashboard.state import go_to, open_workspace, pick, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import go_to, open_workspace, pick, pick_number, reviewer, say_after_rerun, sentences, show_said
 from data.records import REVIEW_STATES
-from training.bulk import model_proposals
+from training.bulk import Proposal, model_proposals, seam_proposals
 from training.figures import paint
 from training.noise import measure_noise, measure_prompts
-from training.review import AUDIT, AUDIT_SHARE, review_queue, take_next
+from training.review import AUDIT_SHARE, review_queue, take_next
 
 PER_PAGE, PREVIEW = 12, 24
+MODEL, SEAMS = "the masks of the run", "seams found in boxes"
 
 workspace, store = open_workspace()
 name = reviewer()
@@ -70,63 +71,69 @@ with st.container(horizontal=True, vertical_alignment="center"):
         else:
             go_to("fix_masks", sample=lease.sample_id, run=run_id)
 
-tabs = st.tabs(["Waiting", "Accept many at once", "Bulk actions", "With a reviewer"])
-with tabs[0]:
-    pages = max(1, -(-len(shown) // PER_PAGE))
-    number = st.number_input("Page", 1, pages, 1, width=140) if pages > 1 else 1
+
+def waiting_tiles() -> None:
+    number = pick_number("Page", "page", -(-len(shown) // PER_PAGE)) if len(shown) > PER_PAGE else 1
     columns = st.columns(4)
     for place, entry in enumerate(shown[(number - 1) * PER_PAGE : number * PER_PAGE]):
         sample = samples[entry.sample_id]
         with columns[place % 4].container(border=True):
             st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
             st.markdown(f"**{entry.reasons[0]}**")
-            rest = [reason for reason in entry.reasons[1:] if reason != AUDIT]
-            st.caption(" · ".join([sample.class_name, sample.split, *rest]))
+            st.caption(" · ".join([sample.class_name, sample.split, *entry.reasons[1:]]))
             if st.button("Take", key=f"take_{sample.id}", help=sample.file_name):
                 with sentences():
                     store.take(sample.id, name)
                 go_to("fix_masks", sample=sample.id, run=run_id)
 
-with tabs[1]:
-    if run_id is None:
-        st.info("Proposals come from a scored run. Launch one on the Train page.")
-    else:
-        with sentences():
-            offered = model_proposals(workspace, store, run_id, None if class_name == "all" else class_name)
-        least = st.slider("Confidence at least", 0.5, 1.0, 0.9, 0.01, help="Mean probability inside the proposed mask")
-        sure = [proposal for proposal in offered if proposal.confidence >= least]
+
+@st.cache_data(max_entries=4, show_spinner="Looking at the proposals")
+def offered(source: str, run: str | None, of_class: str, waiting: tuple[tuple[int, int], ...]) -> list[Proposal]:
+    """`waiting`, the samples and their revisions, is what makes an answer old."""
+    wanted = None if of_class == "all" else of_class
+    if source == SEAMS:
+        return seam_proposals(workspace, store, wanted)
+    return model_proposals(workspace, store, run, wanted) if run else []
+
+
+def accept_many() -> None:
+    left, right = st.columns(2)
+    source = left.selectbox("Proposals", [MODEL, SEAMS])
+    least = right.slider(
+        "Confidence at least", 0.0, 1.0, 0.9, 0.01, help="Mean probability inside the mask, or the seam's"
+    )
+    waiting = tuple(sorted((entry.sample_id, samples[entry.sample_id].revision) for entry in queue))
+    found = offered(source, run_id, class_name, waiting)
+    sure = [proposal for proposal in found if proposal.confidence >= least]
+    st.caption(
+        f"{len(sure)} of {len(found)} proposals. Labels accepted from a machine flatter it: scores on human-made labels "
+        "leave them out."
+    )
+    columns, chosen = st.columns(6), []
+    for place, proposal in enumerate(sure[:PREVIEW]):
+        sample = proposal.sample
+        with columns[place % 6]:
+            st.image(shrink(paint(photo_of(sample.image_path), proposal.mask, LABEL_COLOUR), 240), width="stretch")
+            key = f"proposal_{source}_{run_id}_{sample.id}_{sample.revision}"
+            if st.checkbox(f"{proposal.confidence:.2f} · {sample.class_name}", True, key=key, help=sample.file_name):
+                chosen.append(proposal.as_label)
+    if len(sure) > PREVIEW:
         st.caption(
-            f"{len(sure)} of {len(offered)} proposals of run {run_id}. Labels accepted from the model flatter it: scores on "
-            "human-made labels leave them out."
+            f"The {PREVIEW} surest are shown; what is not shown is not accepted. Accept these, then look at the next."
         )
-        columns, chosen = st.columns(6), []
-        for place, proposal in enumerate(sure[:PREVIEW]):
-            sample = proposal.sample
-            with columns[place % 6]:
-                st.image(shrink(paint(photo_of(sample.image_path), proposal.mask, LABEL_COLOUR), 240), width="stretch")
-                key = f"proposal_{run_id}_{sample.id}_{sample.revision}"
-                if st.checkbox(
-                    f"{proposal.confidence:.2f} · {sample.class_name}", True, key=key, help=sample.file_name
-                ):
-                    chosen.append(proposal.as_label)
-        if len(sure) > PREVIEW:
-            st.caption(
-                f"The {PREVIEW} surest are shown; what is not shown is not accepted. Accept these, then look at the next."
-            )
-        if st.button(f"Accept {len(chosen)} proposals", icon=":material/done_all:", disabled=not chosen):
-            with sentences():
-                batch = store.accept_proposals(
-                    chosen, author=name, tool="model", comment=f"confidence {least:.2f} and more"
-                )
-            say_after_rerun(f"{batch.samples} accepted. Under Bulk actions one click undoes all of it.")
-with tabs[2]:
+    if st.button(f"Accept {len(chosen)} proposals", icon=":material/done_all:", disabled=not chosen):
+        with sentences():
+            tool = "model" if source == MODEL else "seam"
+            batch = store.accept_proposals(chosen, author=name, tool=tool, comment=f"confidence {least:.2f} and more")
+        say_after_rerun(f"{batch.samples} accepted. Under Bulk actions one click undoes all of it.")
+
+
+def bulk_actions() -> None:
     for batch in store.batches():
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             undone = f" · undone by {batch.undone_by}" if batch.undone_by else ""
-            st.markdown(
-                f"**{batch.samples} accepted** by {batch.author}, {batch.created_at:%d %b %H:%M} UTC · {batch.comment}{undone}",
-                width="stretch",
-            )
+            what = f"**{batch.samples} proposals ({batch.tool}) accepted** by {batch.author}, {batch.created_at:%d %b %H:%M} UTC"
+            st.markdown(f"{what} · {batch.comment}{undone}", width="stretch")
             if not batch.undone_by and st.button("Undo", key=f"undo_{batch.id}", icon=":material/undo:"):
                 with sentences():
                     back, left = store.undo_batch(batch.id, name)
@@ -134,12 +141,23 @@ with tabs[2]:
                 say_after_rerun(f"{len(back)} labels put back{kept}.")
     if not store.batches():
         st.write("None yet.")
-with tabs[3]:
+
+
+def with_reviewers() -> None:
     held = [
-        {"sample": lease.sample_id, "file": samples[lease.sample_id].file_name, "reviewer": lease.reviewer, "until (UTC)": lease.until}
+        (samples[lease.sample_id].file_name, samples[lease.sample_id].class_name, lease.reviewer, lease.until)
         for lease in store.leases().values()
-    ]  # fmt: skip
+    ]
     if held:
-        st.dataframe(pd.DataFrame(held), hide_index=True, width="stretch")
+        st.dataframe(pd.DataFrame(held, columns=["file", "class", "reviewer", "until (UTC)"]), hide_index=True)
     else:
         st.write("Nobody has a sample right now.")
+
+
+VIEWS = {
+    "Waiting": waiting_tiles,
+    "Accept many at once": accept_many,
+    "Bulk actions": bulk_actions,
+    "With a reviewer": with_reviewers,
+}
+VIEWS[st.radio("View", list(VIEWS), horizontal=True, label_visibility="collapsed", key="view")]()

@@ -90,8 +90,9 @@ def take_back():
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA foreign_keys=OFF")
         for statement in [part for version in UPGRADES for part in version][::-1]:
-            table, column = re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*", statement).groups()
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            added = re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*", statement)
+            if added:  # what fills a column goes with it
+                connection.execute(f"ALTER TABLE {added[1]} DROP COLUMN {added[2]}")
         connection.execute("UPDATE workspace SET schema_version = 1")
         connection.commit()
         connection.close()

@@ -12,6 +12,7 @@ from data.reviews import UNDECIDED
 from data.store import Store
 from data.workspace import Workspace
 from training.evaluation import mask_at, read_probs
+from training.proposals import SEAM_CLASS, propose_label
 from training.runs import run_folder
 
 
@@ -43,6 +44,18 @@ def model_proposals(workspace: Workspace, store: Store, run_id: str, class_name:
         split, threshold = scores.loc[sample.id, ["split", "threshold"]]
         probs = read_probs(run_folder(workspace, run_id).probs_path(split, sample.id))
         return encode_rle(mask_at(probs, float(threshold))), mask_confidence(probs, float(threshold))
+
+    return proposals(store, propose, class_name)
+
+
+def seam_proposals(workspace: Workspace, store: Store, class_name: str | None = None) -> list[Proposal]:
+    """The joints found inside the boxes of box-only labels that wait; a sample is as sure as its least sure seam."""
+
+    def propose(sample: Sample) -> tuple[Rle, float] | None:
+        if not sample.box_only or sample.revision > 1 or sample.class_name != SEAM_CLASS:
+            return None
+        mask, seams = propose_label(workspace, store, sample)
+        return (encode_rle(mask), min(seam.confidence for seam in seams)) if seams else None
 
     return proposals(store, propose, class_name)
 

@@ -23,16 +23,19 @@ def measure_noise(
     Reads the probabilities the run's evaluation left, so the model is not asked again; the run before is the newest older
     one that scored the sample.
     """
-    known, samples = store.noise(run_id), {sample.id: sample for sample in store.samples()}
-    before, scores, found = _run_before(store, run_id), store.scores(run_id), []
-    for done, score in enumerate(scores.itertuples()):
-        sample_id, revision = int(score.sample_id), samples[int(score.sample_id)].revision
+    known, revisions = store.noise(run_id), {sample.id: sample.revision for sample in store.samples()}
+    scores = store.scores(run_id)
+    waiting = [score for score in scores.itertuples() if (score.sample_id, revisions[score.sample_id]) not in known]
+    before, found = _run_before(store, run_id) if waiting else {}, []
+    for done, score in enumerate(waiting):
+        on_progress("compare labels with predictions", done, len(waiting))
+        sample_id = int(score.sample_id)
         probs_path = run_folder(workspace, run_id).probs_path(score.split, sample_id)
-        if (sample_id, revision) in known or not probs_path.is_file():
+        if not probs_path.is_file():
             continue
-        on_progress("compare labels with predictions", done, len(scores))
         probs = read_probs(probs_path)
-        doubted = doubt(probs, decode_rle(store.label(sample_id).rle))
+        revision = store.label(sample_id)
+        doubted = doubt(probs, decode_rle(revision.rle))
         runs_differ = None
         if sample_id in before:
             other_run, split, threshold = before[sample_id]
@@ -43,7 +46,7 @@ def measure_noise(
         earlier = [noise for (sample, _), noise in known.items() if sample == sample_id]
         prompts_differ = earlier[0].prompts_differ if earlier else None  # a matter of photo and run, not of the label
         found.append(
-            Noise(run_id, sample_id, revision, doubted.noise, doubted.missed, doubted.unsupported, prompts_differ, runs_differ)
+            Noise(run_id, sample_id, revision.number, **vars(doubted), prompts_differ=prompts_differ, runs_differ=runs_differ)
         )  # fmt: skip
     store.save_noise(found)
     return len(found)

@@ -86,12 +86,14 @@ def test_many_are_accepted_at_once_and_undone_as_one(desk):
     app = show("queue", run="new")
     app.text_input(key="reviewer").set_value("Ann").run()
     waiting = [s for s in desk.samples() if s.review_state == "to review"]
+    app.radio(key="view").set_value("Accept many at once").run()
     assert not app.exception
     app.checkbox[0].uncheck().run()
     press(app, "Accept")
     (batch,) = desk.batches()
     assert batch.samples == min(24, len(waiting)) - 1
     assert desk.counts().set_index("review_state").loc["accepted", "samples"].sum() == batch.samples
+    app.radio(key="view").set_value("Bulk actions").run()
     press(app, "Undo")
     assert desk.batches()[0].undone_by == "Ann"
     assert "accepted" not in set(desk.counts()["review_state"])
