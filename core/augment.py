@@ -19,11 +19,12 @@ from core.settings import AugmentSettings
 
 @dataclass(frozen=True)
 class View:
-    """One way of looking at a photo. left, top, side: the crop as shares of width and height; turns: by 90 degrees."""
+    """One way of looking at a photo. side: of a square crop, as a share of the photo's shorter side, or None for the whole
+    photo, squashed to a square as CLIPSeg sees it; left, top: where the crop lies in what is left over; turns: by 90 degrees."""
 
     left: float = 0.0
     top: float = 0.0
-    side: float = 1.0
+    side: float | None = None
     mirrored: bool = False
     turns: int = 0
     degrees: float = 0.0
@@ -32,12 +33,9 @@ class View:
     def place(self, picture: NDArray[np.uint8], size_px: int) -> Tensor:
         """picture: (H, W) or (H, W, 3) uint8. Returns (1 or 3, S, S) float in [0, 1]: cropped, resized, mirrored, turned."""
         height, width = picture.shape[:2]
-        box = (
-            self.left * width,
-            self.top * height,
-            min((self.left + self.side) * width, width),
-            min((self.top + self.side) * height, height),
-        )
+        side = None if self.side is None else self.side * min(height, width)
+        left, top = (0.0, 0.0) if side is None else (self.left * (width - side), self.top * (height - side))
+        box = (left, top, width, height) if side is None else (left, top, left + side, top + side)
         small = Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
         pixels = torch.from_numpy(np.array(small)).view(size_px, size_px, -1).permute(2, 0, 1).float() / 255
         if self.mirrored:
@@ -66,12 +64,12 @@ class Augment:
     def draw(self, random: np.random.Generator) -> View:
         """A view as the settings allow; the same generator state gives the same view."""
         s = self.settings
-        side = random.uniform(s.crop_min, 1.0)
-        left, top = random.uniform(0, 1 - side, 2)
+        side = float(random.uniform(s.crop_min, 1.0)) if s.crop_min < 1 else None
+        left, top = random.uniform(0, 1, 2)
         turn_by = 4 if s.quarter_turns else 1
         half_turn = 2 * int(random.integers(2)) if s.flip and not s.quarter_turns else 0
         return View(
-            float(left), float(top), float(side), bool(random.integers(2)) and s.flip,
+            float(left), float(top), side, bool(random.integers(2)) and s.flip,
             half_turn or int(random.integers(turn_by)),
             float(random.uniform(-s.rotate_degrees, s.rotate_degrees)) if s.rotate_degrees and random.random() < 0.5 else 0.0,
             int(random.integers(2**62)),

@@ -20,13 +20,14 @@ from core.settings import AugmentSettings
 
 @dataclass(frozen=True)
 class Example:
-    """One sample as training sees it: where the photo lies, its class, its label."""
+    """One sample as training sees it: where the photo lies, its class, its label, and the pixels whose label is not trusted."""
 
     sample_id: int
     name: str
     class_name: str
     photo_path: Path
     rle: Rle
+    ignore: Rle | None = None
 
     @property
     def image_key(self) -> str:
@@ -40,13 +41,15 @@ class Example:
 
 class Batch(NamedTuple):
     """photos: (B, 3, S, S) float in [0, 1], or None where cached activations stand for them. masks: (B, S, S) float in
-    {0, 1}. indices: (B,) int64 into the data set. activations: what the frozen layers made of the photos."""
+    [0, 1], the share of a pixel that is covered, rounded for validation. indices: (B,) int64 into the data set.
+    activations: what the frozen layers made of the photos. weights: as masks, 0 where the loss must not look."""
 
     photos: Tensor | None
     prompts: list[str]
     masks: Tensor
     indices: Tensor
     activations: tuple[Tensor, ...] | None
+    weights: Tensor | None = None
 
 
 class PromptedDataset(Dataset):
@@ -100,7 +103,7 @@ class PromptedDataset(Dataset):
     def photo(self, index: int) -> Tensor:
         """(3, S, S) float in [0, 1]: this epoch's view of the photo."""
         view = self.view(index)
-        needed_px = math.ceil(self.size_px / view.side)
+        needed_px = math.ceil(self.size_px / (view.side or 1))
         pixels = view.place(read_photo(self.examples[index].photo_path, at_least_px=needed_px), self.size_px)
         return self.augment.light(pixels, view) if self.view_number else pixels
 
@@ -112,19 +115,27 @@ class PromptedDataset(Dataset):
 
     def __getitem__(self, index: int) -> Batch:
         example = self.examples[index]
-        coverage = self.view(index).place(decode_rle(example.rle).astype(np.uint8) * 255, self.size_px)[0]
+        coverage = self._placed(index, example.rle)
+        weights = None if example.ignore is None else (self._placed(index, example.ignore) < 0.5).float()
         activations = self.features.read(self.feature_key(index)) if self.features is not None else None
         photo = self.photo(index) if self.need_photos else None
-        return Batch(photo, [self.prompt(index)], (coverage >= 0.5).float(), torch.tensor(index), activations)
+        mask = coverage if self.train else (coverage >= 0.5).float()
+        return Batch(photo, [self.prompt(index)], mask, torch.tensor(index), activations, weights)
+
+    def _placed(self, index: int, rle: Rle) -> Tensor:
+        return self.view(index).place(decode_rle(rle).astype(np.uint8) * 255, self.size_px)[0]
 
 
 def collate(items: list[Batch]) -> Batch:
     """Stack items into one Batch."""
-    photos, prompts, masks, indices, activations = zip(*items, strict=True)
+    photos, prompts, masks, indices, activations, weights = zip(*items, strict=True)
     return Batch(
         None if photos[0] is None else torch.stack(photos),
         [prompt for part in prompts for prompt in part],
         torch.stack(masks),
         torch.stack(indices),
         None if activations[0] is None else tuple(torch.stack(layer) for layer in zip(*activations, strict=True)),
+        None
+        if all(w is None for w in weights)
+        else torch.stack([torch.ones_like(m) if w is None else w for m, w in zip(masks, weights, strict=True)]),
     )

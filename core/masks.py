@@ -42,13 +42,27 @@ def rle_area(rle: Rle) -> int:
     return int(coco_mask.area(_as_bytes(rle)))
 
 
+def rle_box(rle: Rle) -> list[float]:
+    """[x, y, width, height] in pixels around the foreground; all 0 when there is none."""
+    return [float(value) for value in coco_mask.toBbox(_as_bytes(rle))]
+
+
 def union_rles(rles: Sequence[Rle]) -> Rle:
     """The union of masks of one size. Raises ValueError when there is none or the sizes differ."""
+    return _merge_rles(rles, intersect=False)
+
+
+def intersect_rles(rles: Sequence[Rle]) -> Rle:
+    """What all masks of one size share. Raises ValueError when there is none or the sizes differ."""
+    return _merge_rles(rles, intersect=True)
+
+
+def _merge_rles(rles: Sequence[Rle], intersect: bool) -> Rle:
     if not rles:
-        raise ValueError("union_rles needs at least one mask")
+        raise ValueError("at least one mask is needed to merge")
     if len({tuple(rle["size"]) for rle in rles}) > 1:
         raise ValueError(f"masks differ in size: {[rle['size'] for rle in rles]}")
-    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=False)
+    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=intersect)
     return {"size": [int(side) for side in merged["size"]], "counts": merged["counts"].decode("ascii")}
 
 
@@ -101,9 +115,9 @@ def draw_band(points_xy: NDArray[np.floating], width_px: float, size_hw: tuple[i
         distance_squared = (x - start[0] - t * along[0]) ** 2 + (y - start[1] - t * along[1]) ** 2
         mask[low[1] : high[1], low[0] : high[0]] |= distance_squared <= radius**2
     if width_px < 2:  # centres may all be missed by a hairline: draw the pixels it crosses
-        image = Image.fromarray(mask)
+        image = Image.fromarray(mask.astype(np.uint8))  # a bilevel image would give bools made of 255
         ImageDraw.Draw(image).line([tuple(point) for point in points_xy], fill=1, width=1)
-        mask = np.array(image, bool)
+        mask = np.array(image) > 0
     return mask
 
 
@@ -115,7 +129,7 @@ def write_mask_png(mask: Mask, path: Path) -> None:
 def mask_png(mask: Mask) -> bytes:
     """PNG of one channel, {0, 255}, the mask's size."""
     buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", optimize=True)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ mean over samples of the foreground IoU, as in the published table.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.masks import Mask
 
@@ -31,6 +32,15 @@ def count_pixels(prediction: Mask, truth: Mask) -> PixelCounts:
     tp = int(np.count_nonzero(prediction & truth))
     predicted, true = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
     return PixelCounts(tp, predicted - tp, true - tp, prediction.size - predicted - true + tp)
+
+
+def overlap_by_level(levels: NDArray[np.uint8], truth: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """True and false positives of `levels >= level` for each level 0 to 255, from one histogram of each side.
+
+    levels: (H, W) uint8, truth: (H, W) bool. Returns tp, fp: (256,) int64 each, pixels.
+    """
+    inside, outside = np.bincount(levels[truth], minlength=256), np.bincount(levels[~truth], minlength=256)
+    return inside[::-1].cumsum()[::-1], outside[::-1].cumsum()[::-1]
 
 
 def iou(counts: PixelCounts) -> float:

@@ -9,6 +9,7 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,14 +18,16 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, AutoConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 from transformers.utils import logging as transformers_logging
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, ConfigError
 from core.model_names import COMPACT
 from core.prompts import check_prompt
 from core.refiner import FullResolutionBranch
-from core.settings import RefinerSettings
+from core.settings import DecoderSettings, RefinerSettings
 
 COMPACT_FOLDER = Path(__file__).parent / "checkpoints" / "compact"
 transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
+_RARELY = -2.0
+"""About the logit an untrained decoder gives everywhere: a defect covers about a tenth of a photo."""
 _MATMUL = "drywall_qa_matmul"
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 
@@ -38,6 +41,20 @@ def _matmul_attention(
 
 
 AttentionInterface.register(_MATMUL, _matmul_attention)
+
+
+def initialise_decoder(decoder: Any) -> None:
+    """Give an untrained CLIPSeg decoder torch's own initial weights, and a last bias that says "rarely".
+
+    transformers draws its projections and convolutions with a standard deviation of 1, which makes logits of several hundred
+    that saturate the loss from the first step on.
+    """
+    for module in decoder.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            module.reset_parameters()
+    upscale: Any = decoder.transposed_convolution
+    last: Any = upscale[-1] if isinstance(upscale, nn.Sequential) else upscale
+    nn.init.constant_(last.bias, _RARELY)
 
 
 class PromptSegmenter(nn.Module):
@@ -99,9 +116,43 @@ class PromptSegmenter(nn.Module):
         self._embedded.clear()
         self.clipseg.clip.requires_grad_(not frozen)
 
+    def unfreeze_blocks(self, count: int) -> None:
+        """Release the last `count` of the vision blocks that the decoder hears of. Raises ConfigError for more than there are."""
+        used = self.clipseg.clip.vision_model.encoder.layers[: self._used[-1] + 1]
+        if count > len(used):
+            raise ConfigError(
+                f"model.unfreeze_blocks must not exceed the {len(used)} vision blocks in use, got {count}"
+            )
+        for block in used[len(used) - count :]:
+            block.requires_grad_(True)
+
+    def reshape_decoder(self, wanted: DecoderSettings) -> bool:
+        """Give the decoder the wanted shape. Returns whether that took a fresh, untrained one; torch's seed decides it.
+
+        Raises ConfigError for vision blocks that the checkpoint does not have.
+        """
+        config = self.clipseg.config
+        own = config.reduce_dim, tuple(config.extract_layers)
+        reduce_dim, layers = wanted.reduce_dim or own[0], wanted.extract_layers or own[1]
+        if (reduce_dim, layers) == own:
+            return False
+        blocks = config.vision_config.num_hidden_layers
+        if layers != own[1] and (list(layers) != sorted({*layers}) or layers[-1] >= blocks):
+            raise ConfigError(f"model.decoder.extract_layers must rise and lie below {blocks}, got {list(layers)}")
+        config.reduce_dim, config.extract_layers = reduce_dim, list(layers)
+        self.clipseg.extract_layers = config.extract_layers
+        self.clipseg.decoder = type(self.clipseg.decoder)(config).train(self.training)
+        initialise_decoder(self.clipseg.decoder)
+        return True
+
     def add_refiner(self, config: RefinerSettings) -> None:
         """Put an untrained full-resolution branch behind the decoder; it changes no logits until it is trained."""
         self.refiner = FullResolutionBranch(config, self.clipseg.config.projection_dim)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are kept in: float32, or bfloat16 for inference where that pays (`core.precision`)."""
+        return self.clipseg.dtype
 
     @property
     def cut(self) -> int:
@@ -165,8 +216,7 @@ class PromptSegmenter(nn.Module):
         if any(parameter.requires_grad for parameter in self.clipseg.clip.text_model.parameters()):
             unique = sorted(set(prompts))
             return self.encode_text(unique)[[unique.index(prompt) for prompt in prompts]]
-        weight = self.clipseg.clip.text_projection.weight
-        keys = [(prompt, weight.device, weight.dtype) for prompt in prompts]
+        keys = [(prompt, self.image_mean.device, self.dtype) for prompt in prompts]
         for prompt, key in zip(prompts, keys, strict=True):
             if key not in self._embedded:
                 with torch.no_grad():
@@ -178,13 +228,13 @@ class PromptSegmenter(nn.Module):
         return len(self.processor.tokenizer(check_prompt(prompt)).input_ids) > self._context_length
 
     def decode(self, activations: tuple[Tensor, ...], text: Tensor) -> Tensor:
-        """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S)."""
-        return self.clipseg.decoder(activations, text).logits
+        """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S) float32."""
+        return self.clipseg.decoder(activations, text).logits.float()
 
     def frozen_key(self) -> str:
         """A digest of what `encode_below` computes from: equal for equal frozen layers, input size and normalisation."""
         vision, digest = self.clipseg.clip.vision_model, hashlib.sha256()
-        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut}".encode())
+        digest.update(f"{self.input_hw} {self.processor.image_processor.image_mean} {self.cut} {self._used}".encode())
         for module in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[: self.cut]):
             for value in module.state_dict().values():
                 digest.update(value.detach().cpu().contiguous().numpy().tobytes())
@@ -194,12 +244,17 @@ class PromptSegmenter(nn.Module):
         """photos: (B, 3, H, W) float in [0, 1]. Returns logits (B, H, W); without a branch, the coarse logits."""
         if self.refiner is None:
             return coarse_logits
-        return self.refiner((photos - self.image_mean) / self.image_std, coarse_logits, text)
+        photos = (photos - self.image_mean) / self.image_std
+        return self.refiner(photos.to(self.dtype), coarse_logits.to(self.dtype), text).float()
 
-    def pixel_values(self, photos: Tensor) -> Tensor:
-        """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does."""
-        resized = F.interpolate(photos, self.input_hw, mode="bilinear", align_corners=False, antialias=True)
-        return (resized - self.image_mean) / self.image_std
+    def pixel_values(self, photos: Tensor, side_px: int | None = None) -> Tensor:
+        """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does.
+
+        side_px: S, instead of the checkpoint's own (352); `encode_image` interpolates its positions then.
+        """
+        size = (side_px, side_px) if side_px else self.input_hw
+        resized = F.interpolate(photos, size, mode="bilinear", align_corners=False, antialias=True)
+        return ((resized - self.image_mean) / self.image_std).to(self.dtype)
 
     def forward(self, photos: Tensor | None, prompts: Sequence[str], below: tuple[Tensor, ...] | None = None) -> Tensor:
         """One prompt a photo. photos: (B, 3, H, W) float in [0, 1]. Returns logits, (B, H, W) or the coarse (B, S, S).

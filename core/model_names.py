@@ -3,3 +3,7 @@
 COMPACT = "compact"
 """The checkpoint that ships with the project."""
 PUBLISHED = "CIDAS/clipseg-rd64-refined"
+GROUNDED_SAM = "grounded-sam:"
+"""`grounded-sam:DINO+SAM`: a Grounding DINO and a SAM checkpoint, each a folder or a hub id, around the last plus sign."""
+SAM3 = "sam3:"
+"""`sam3:ID_OR_FOLDER`: a SAM 3 checkpoint."""

@@ -22,6 +22,12 @@ def check_prompt(prompt: str) -> str:
     return folded
 
 
+def noun_phrase(prompt: str) -> str:
+    """`"segment wall crack"` -> `"wall crack"`: what models ask for that look for things, not for orders."""
+    folded = check_prompt(prompt)
+    return folded[len("segment ") :] if folded.lower().startswith("segment ") else folded
+
+
 def slug(prompt: str) -> str:
     """`"segment wall crack"` -> `"segment_wall_crack"`: at most 80 characters."""
     return re.sub(r"[^\w]+", "_", check_prompt(prompt)).strip("_")[:80] or "prompt"

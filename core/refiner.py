@@ -42,7 +42,9 @@ class FullResolutionBranch(nn.Module):
         height, width = photos.shape[-2:]
         coarse = F.interpolate(coarse_logits[:, None], (height, width), mode="bilinear", align_corners=False)
         features = torch.cat([photos, coarse.clamp(-8, 8) / 4], dim=1)  # (B, 4, H, W)
-        features = F.pad(features, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        # only this way of rounding up, without a negative number, survives torch.export and ONNX's division
+        padded_height, padded_width = ((side + STRIDE - 1) // STRIDE * STRIDE for side in (height, width))
+        features = F.pad(features, (0, padded_width - width, 0, padded_height - height), mode="replicate")
         features = F.pixel_unshuffle(features, FOLD).contiguous(memory_format=torch.channels_last)
         levels = [self.stem(features)]
         for down in self.down:

@@ -27,7 +27,9 @@ class Line:
 class BoxSearch:
     """One box of a photo, downscaled once; `strongest` finds a line, `forget` removes it for the next search."""
 
-    def __init__(self, grey: NDArray[np.floating], valid: NDArray[np.bool_], box: Sequence[float], scale: float) -> None:
+    def __init__(
+        self, grey: NDArray[np.floating], valid: NDArray[np.bool_], box: Sequence[float], scale: float
+    ) -> None:
         left, top, width, height = box
         margin = 16 * scale
         x0, y0 = int(max(left - margin, 0)), int(max(top - margin, 0))
@@ -88,7 +90,7 @@ class BoxSearch:
         height, width = self.weight.shape
         y, x = np.mgrid[:height, :width] + 0.5 - np.array((height / 2, width / 2))[:, None, None]
         bins = 2 * self.radius + 1
-        results = [np.empty((len(self.angles), bins)) for _ in fields]
+        results: list[NDArray[np.floating]] = [np.empty((len(self.angles), bins)) for _ in fields]
         for row, angle in enumerate(np.radians(self.angles)):
             offset = (y * np.cos(angle) - x * np.sin(angle) + self.radius).ravel()
             low = offset.astype(int)

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import expit
 
 from core.bands import BARE, Fit, fit_band
 from core.masks import Mask, draw_band, fill_box
@@ -78,12 +79,15 @@ def propose_seams(photo: Photo, box_xywh: Sequence[float]) -> list[Seam]:
         candidates.append(_Candidate(line, fits, box))
         width_px = max(1.2 * fits[0].width_px, 24 * scale)
         search.forget(draw_band(fits[0].ends_xy, width_px, photo.shape[:2]))
-    chosen, worth = _best_set(candidates, box, photo.shape[:2], scale)
-    DEBUG.append((box, candidates, chosen, worth))
-    return [Seam(fit.ends_xy, fit.width_px, 0.5, box) for fit in chosen] or [_whole_box(box)]
+    chosen, misfit = _best_set(candidates, box, photo.shape[:2], scale)
+    seams = [
+        # logistic in both, fitted on generated photos 7000 to 7025 to whether the boxes' IoU reaches 0.7
+        Seam(fit.ends_xy, fit.width_px, float(expit(0.23 * candidate.value - 0.03 * misfit - 0.17)), box)
+        for candidate, fit in chosen
+    ]
+    return sorted(seams, key=lambda seam: -seam.confidence) or [_whole_box(box)]
 
 
-DEBUG: list = []
 _MOST_SEAMS, _MOST_CANDIDATES = 3, 4
 _TIGHTNESS_PX = 3.0  # of a 640-px photo: how closely a box is taken to fit its joints
 
@@ -125,9 +129,9 @@ class _Candidate:
 
 def _best_set(
     candidates: list[_Candidate], box: Box, size_hw: tuple[int, int], scale: float
-) -> tuple[list[Fit], float]:
-    """The lines, each with the width, that are clear in the photo and together fill the box to its sides."""
-    best: tuple[float, list[Fit]] = (-np.inf, [])
+) -> tuple[list[tuple[_Candidate, Fit]], float]:
+    """The lines, each with its width, that are clear in the photo and together fill the box; and how badly they fill it."""
+    best: tuple[float, list[tuple[_Candidate, Fit]], float] = (-np.inf, [], 0.0)
     for count in range(1, _MOST_SEAMS + 1):
         for group in combinations(candidates, count):
             picks = [int(candidate.losses.argmin()) for candidate in group]
@@ -139,19 +143,25 @@ def _best_set(
                     picks[place] = int(costs.argmin())
             losses = sum(c.losses[p] for c, p in zip(group, picks, strict=True))
             reach = np.max([c.overhangs[p] for c, p in zip(group, picks, strict=True)], axis=0)
-            worth = sum(c.value for c in group) - losses - 0.5 * _misfit(reach, box, size_hw, scale) - 4 * (count - 1)
+            misfit = 0.5 * float(_misfit(reach, box, size_hw, scale))
+            worth = sum(c.value for c in group) - losses - misfit - 4 * (count - 1)
             if worth > best[0]:
-                best = (worth, [c.fits[p] for c, p in zip(group, picks, strict=True)])
-    return best[1], best[0]
+                best = (worth, [(c, c.fits[p]) for c, p in zip(group, picks, strict=True)], misfit)
+    return best[1], best[2]
 
 
-def _misfit(overhang, box, size_hw, scale):
+def _misfit(overhang: NDArray[np.floating], box: Box, size_hw: tuple[int, int], scale: float) -> NDArray[np.floating]:
+    """overhang: (..., 4). How far bands end from the box's sides, squared, in units of its tightness; bounded a side.
+
+    At the photo's border a band may run on: there only what falls short counts.
+    """
     x, y, width, height = box
     at_border = np.array((x < 2, y < 2, x + width > size_hw[1] - 2, y + height > size_hw[0] - 2))
     off = np.where(at_border, np.minimum(overhang, 0), overhang) / (_TIGHTNESS_PX * scale)
     return np.minimum(off**2, 12).sum(axis=-1)
 
-def _overhang(fit, box):
+
+def _overhang(fit: Fit, box: Box) -> NDArray[np.floating]:
     """How far the band, run on without end, reaches beyond the box's left, top, right and bottom, in pixels."""
     low, high = np.array(box[:2]), np.array(box[:2]) + box[2:]
     along = fit.ends_xy[1] - fit.ends_xy[0]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
 
 
 class Settings(BaseModel):
@@ -20,13 +20,27 @@ class RefinerSettings(Settings):
     )
 
 
+class DecoderSettings(Settings):
+    """The shape of CLIPSeg's decoder; what is empty stays as the checkpoint has it, what differs starts untrained."""
+
+    reduce_dim: int | None = Field(
+        None, ge=8, le=768, multiple_of=8, description="Width of the decoder; empty: the checkpoint's (published: 64)"
+    )
+    extract_layers: tuple[NonNegativeInt, ...] | None = Field(
+        None, min_length=1, description="Vision blocks it reads, rising; empty: the checkpoint's (published: 3, 6, 9)"
+    )
+
+
 class AugmentSettings(Settings):
     """Augmentation of photo and mask together (`core.augment`); all off is the published recipe."""
 
     flip: bool = Field(False, description="Flip left-right and top-bottom, each with probability one half")
     quarter_turns: bool = Field(False, description="Turn each photo by a random multiple of 90 degrees")
     rotate_degrees: float = Field(0.0, ge=0, le=180, description="Largest free rotation, in degrees")
-    crop_min: float = Field(1.0, ge=0.1, le=1, description="Smallest side of the random crop as a share of the photo's")
+    crop_min: float = Field(
+        1.0, ge=0.1, le=1,
+        description="Smallest side of the random square crop, as a share of the photo's shorter side; 1: the whole photo",
+    )  # fmt: skip
     colour: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast, saturation and hue changes")
     blur: float = Field(0.0, ge=0, le=5, description="Strongest blur, as the sigma in pixels")
     noise: float = Field(0.0, ge=0, le=0.5, description="Standard deviation of Gaussian noise, on a scale of 0 to 1")
@@ -46,6 +60,66 @@ class CacheSettings(Settings):
     views: int = Field(4, ge=1, le=1000, description="Augmented views of a photo that are kept and taken in turn")
 
 
+class LossSettings(Settings):
+    """Weights of the loss's terms and their parameters (`core.losses`); 0 leaves a term out. Defaults as published."""
+
+    bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy")
+    dice: float = Field(0.5, ge=0, description="Weight of soft Dice")
+    tversky: float = Field(0.0, ge=0, description="Weight of Tversky: Dice with a price for each kind of mistake")
+    tversky_fp: float = Field(0.3, ge=0, le=1, description="Price of a falsely predicted pixel in Tversky")
+    tversky_fn: float = Field(
+        0.7, ge=0, le=1, description="Price of a missed pixel in Tversky; above the other: recall"
+    )
+    focal: float = Field(0.0, ge=0, description="Weight of focal loss: cross-entropy that dwells on the hard pixels")
+    focal_alpha: float = Field(0.75, gt=0, lt=1, description="Share of the true pixels in focal loss; 0.5 is balanced")
+    focal_gamma: float = Field(
+        2.0, ge=0, le=10, description="How much focal loss turns from easy pixels; 0: not at all"
+    )
+    cldice: float = Field(
+        0.0, ge=0, description="Weight of soft centre-line Dice: unbroken lines, whatever their width"
+    )
+    cldice_steps: int = Field(5, ge=1, le=100, description="Half the width, in pixels, of the widest line clDice thins")
+    boundary: float = Field(
+        0.0, ge=0, description="Weight of boundary loss: mistakes cost their distance to the outline"
+    )
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> "LossSettings":
+        if not any((self.bce, self.dice, self.tversky, self.focal, self.cldice, self.boundary)):
+            raise ValueError("loss weights must not all be 0; set loss.bce or loss.dice")
+        return self
+
+
+class InferenceSettings(Settings):
+    """How a photo is looked at (`core.predictor`): the defaults are one look at the whole photo, as published."""
+
+    tiles: int = Field(
+        0, ge=0, le=8192, description="Side, in pixels of the photo, of overlapping tiles; 0 looks at the whole at once"
+    )
+    overlap: float = Field(0.25, ge=0, le=0.75, description="Share of a tile that it has in common with the next")
+    side_px: int | None = Field(
+        None, ge=64, le=2048, multiple_of=16,
+        description="Side of the square the model reads, by interpolated positions; empty: the checkpoint's (352)",
+    )  # fmt: skip
+    flips: bool = Field(False, description="Average over the photo and its three mirror images; four times the work")
+
+    @field_validator("tiles")
+    @classmethod
+    def _a_tile_shows_something(cls, tiles: int) -> int:
+        if 0 < tiles < 64:
+            raise ValueError("tiles of less than 64 pixels show too little; use 0 for the whole photo")
+        return tiles
+
+
+class LabelSettings(Settings):
+    """What training takes box labels for; labels that people drew or fixed are taken as they are."""
+
+    boxes: Literal["box", "proposal", "weak"] = Field(
+        "box", description="Box labels of joints as they are, as proposed seams, or unknown where box and seam differ"
+    )
+    sam: str | None = Field(None, description="SAM or SAM 2, folder or hub id, proposes instead of the line search")
+
+
 class TrainSettings(Settings):
     """The training loop (`core.trainer`); defaults as published."""
 
@@ -54,12 +128,16 @@ class TrainSettings(Settings):
     lr: float = Field(
         1e-4, gt=0, le=1, description="Learning rate of AdamW at the start; cosine annealing takes it to 0"
     )
+    backbone_lr_factor: float = Field(
+        0.1, gt=0, le=1, description="Learning rate of what is not frozen of the CLIP towers, as a share of `lr`"
+    )
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps over which the learning rate rises from 0")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Weight decay of AdamW")
     patience: int = Field(7, ge=1, description="Epochs without a better validation mIoU before the run stops")
-    bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy in the loss")
-    dice: float = Field(0.5, ge=0, description="Weight of soft Dice in the loss")
     threshold: float = Field(0.5, gt=0, lt=1, description="Probability from which a pixel counts as predicted")
+    threshold_per_class: bool = Field(
+        False, description="Choose each class's threshold on the validation split once the run has ended by itself"
+    )
     precision: Literal["no", "bf16", "fp16", "auto"] = Field(
         "no", description="Mixed precision; `no` is fp32, `auto` is bf16 where a measurement shows that it pays"
     )

@@ -16,11 +16,12 @@ from torch.utils.data import DataLoader
 from core.dataset import Batch, PromptedDataset, collate
 from core.errors import DrywallError
 from core.feature_cache import FeatureCache
-from core.losses import BCEDiceLoss
+from core.losses import SegmentationLoss
 from core.metrics import PixelCounts, dice, iou
 from core.model import PromptSegmenter
+from core.parameters import parameter_groups
 from core.precision import bf16_pays
-from core.settings import TrainSettings
+from core.settings import LossSettings, TrainSettings
 
 Event = dict[str, Any]
 EXPLODED = 10.0
@@ -55,6 +56,7 @@ def train(
     train_set: PromptedDataset,
     val_set: PromptedDataset,
     config: TrainSettings,
+    loss_terms: LossSettings,
     *,
     on_event: Callable[[Event], None],
     save_best: Callable[[PromptSegmenter], None],
@@ -72,8 +74,9 @@ def train(
     accelerator = _accelerator(config, segmenter)
     if accelerator.device.type == "cpu":
         segmenter.use_matmul_attention()
-    trainable = [parameter for parameter in segmenter.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=config.lr, weight_decay=config.weight_decay)
+    groups = parameter_groups(segmenter, config)
+    trainable = [parameter for group in groups for parameter in group["params"]]
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     loader, val_loader = (
         DataLoader(
             data, config.batch_size, shuffle=data.train, num_workers=config.workers, collate_fn=collate,
@@ -88,7 +91,7 @@ def train(
         optimizer.load_state_dict(state.optimizer)
         scheduler.load_state_dict(state.scheduler)
     model, optimizer, loader, val_loader = accelerator.prepare(segmenter, optimizer, loader, val_loader)
-    loss_of, recent = BCEDiceLoss(config.bce, config.dice), deque[float](maxlen=100)
+    loss_of, recent = SegmentationLoss(loss_terms), deque[float](maxlen=100)
     began, before, stopped, chunk = time.monotonic(), state.seconds, False, config.batch_size
     if not accelerator.is_main_process:
         on_event = save_best = save_state = lambda _: None  # type: ignore[assignment]
@@ -171,7 +174,7 @@ def _accelerator(config: TrainSettings, segmenter: PromptSegmenter) -> Accelerat
 
 
 def _step(
-    model: torch.nn.Module, batch: Batch, chunk: int, loss_of: BCEDiceLoss, accelerator: Accelerator,
+    model: torch.nn.Module, batch: Batch, chunk: int, loss_of: SegmentationLoss, accelerator: Accelerator,
     on_event: Callable[[Event], None],
 ) -> tuple[float, int]:  # fmt: skip
     """Forward and backward of one batch, `chunk` samples at a time; returns its loss and the chunk that fitted.
@@ -189,7 +192,8 @@ def _step(
                 prompts, masks = batch.prompts[part], batch.masks[part]
                 with accelerator.autocast():
                     logits = _to_size(model(photos, prompts, _as_float(below, accelerator)), masks)
-                loss = loss_of(logits, masks) * (len(prompts) / size)
+                weights = None if batch.weights is None else batch.weights[part]
+                loss = loss_of(logits, masks, weights) * (len(prompts) / size)
                 accelerator.backward(loss)
                 total += loss.item()
             return total, chunk
@@ -278,7 +282,7 @@ class _Photos(torch.utils.data.Dataset):
 
 @torch.inference_mode()
 def validate(
-    model: torch.nn.Module, loader: DataLoader, dataset: PromptedDataset, loss_of: BCEDiceLoss, threshold: float,
+    model: torch.nn.Module, loader: DataLoader, dataset: PromptedDataset, loss_of: SegmentationLoss, threshold: float,
     accelerator: Accelerator,
 ) -> Event:  # fmt: skip
     """Loss, mIoU and Dice at the training size, over all samples and per class."""

@@ -9,21 +9,30 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from dashboard.state import page, sentences
 
-TITLES = {
-    "overview": ("Overview", ":material/home:"),
-    "data_report": ("Data", ":material/dataset:"),
-    "train": ("Train", ":material/model_training:"),
-    "metrics": ("Metrics", ":material/monitoring:"),
-    "failures": ("Failures", ":material/image_search:"),
-    "fix_masks": ("Fix masks", ":material/brush:"),
-    "prompt_lab": ("Prompt lab", ":material/science:"),
+SECTIONS = {
+    "": {"overview": ("Overview", ":material/home:"), "prompt_lab": ("Prompt lab", ":material/science:")},
+    "Data": {"data_report": ("Data", ":material/dataset:")},
+    "Train": {
+        "train": ("Train", ":material/model_training:"),
+        "metrics": ("Metrics", ":material/monitoring:"),
+        "failures": ("Failures", ":material/image_search:"),
+        "before_after": ("Before and after", ":material/compare:"),
+    },
+    "Review": {
+        "queue": ("Queue", ":material/checklist:"),
+        "fix_masks": ("Fix masks", ":material/brush:"),
+        "reviewers": ("Reviewers", ":material/group:"),
+    },
 }
 
 st.set_page_config(page_title="Drywall QA", page_icon=":material/wall_art:", layout="wide")
 st.html("<style>[data-testid=stMainBlockContainer] {padding-top: 3rem; padding-bottom: 2rem}</style>")
-pages = [
-    st.Page(page(name), title=title, icon=icon, url_path=name, default=name == "overview")
-    for name, (title, icon) in TITLES.items()
-]
+pages = {
+    section: [
+        st.Page(page(name), title=title, icon=icon, url_path=name, default=name == "overview")
+        for name, (title, icon) in entries.items()
+    ]
+    for section, entries in SECTIONS.items()
+}
 with sentences():
     st.navigation(pages).run()

@@ -6,8 +6,7 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-CLASS_COLOURS = {"all": "#777777", "cracks": "#D55E00", "taping": "#0072B2"}
+from training.figures import CLASS_COLOURS, PALETTE
 
 
 def _styled(figure: go.Figure, height_px: int = 300) -> go.Figure:
@@ -68,6 +67,31 @@ def before_after(both: pd.DataFrame, before: str, after: str) -> go.Figure:
     )  # fmt: skip
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#999999", "dash": "dot"})
     return _styled(figure, 420)
+
+
+def iou_strip(answers: pd.DataFrame) -> go.Figure:
+    """Each answer's IoU with the known truth, by reviewer. Columns: reviewer, iou, class_name, file_name."""
+    figure = px.strip(
+        answers, x="iou", y="reviewer", color="class_name", hover_name="file_name", range_x=[0, 1.02],
+        color_discrete_map=CLASS_COLOURS, labels={"iou": "IoU with the truth", "class_name": "class"},
+    )  # fmt: skip
+    return _styled(figure, 120 + 60 * answers["reviewer"].nunique())
+
+
+def gain_points(gains: pd.DataFrame) -> go.Figure:
+    """What fixing and training again bought, by part, with 95 % intervals. Columns: those of `training.before_after.gains`."""
+    figure = go.Figure()
+    names = (("gain", "together"), ("model_change", "the model"), ("label_change", "the labels"))
+    for colour, (key, name) in zip(PALETTE, names, strict=False):
+        high, low = gains[f"{key}_high"].astype(float) - gains[key], gains[key] - gains[f"{key}_low"].astype(float)
+        bars = {"type": "data", "array": high.fillna(0), "arrayminus": low.fillna(0)}
+        figure.add_scatter(
+            x=gains[key], y=gains["part"], name=name, mode="markers", error_x=bars, marker={"color": colour, "size": 11}
+        )
+    figure.add_vline(x=0, line={"color": "#999999", "dash": "dot"})
+    figure.update_layout(scattermode="group")
+    figure.update_xaxes(title="change of mIoU").update_yaxes(autorange="reversed")
+    return _styled(figure, 130 + 60 * len(gains))
 
 
 def _numbers(epochs: list[dict[str, Any]]) -> list[int]:

@@ -14,7 +14,7 @@ from core.patches import Patch
 from dashboard.gallery import truth_of
 from dashboard.mask_canvas import mask_canvas, module
 from dashboard.media import address, label_address, photo_address, probs_address
-from dashboard.seam_help import proposed, snapped
+from dashboard.seam_help import boxes_of, proposed, snapped
 from data.drafts import Draft, Stroke
 from data.records import Sample
 from data.store import Store
@@ -153,7 +153,7 @@ def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
     try:
         if ask["what"] == "snap":
             return {"points": snapped(path, np.array(ask["points"], float), float(ask["search"])).tolist()}
-        seams = proposed(path, opening.sample.id, opening.revision)
+        seams = proposed(path, boxes_of(opening.sample, opening.revision))
     except DrywallError as error:
         return {"error": str(error)}
     found = [seam for seam in seams if seam.confidence >= LEAST_CONFIDENCE]

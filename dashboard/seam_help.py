@@ -9,6 +9,7 @@ from scipy import ndimage
 from core.photos import Photo
 from core.seams import Seam, propose_seams, snap_to_ridge
 from dashboard.gallery import photo_of, truth_of
+from data.records import Sample
 
 _SIDE_PX = 1280
 """Larger photos are shrunk to this side before a joint is looked for: it is wide enough to be found there, and sooner."""
@@ -31,13 +32,23 @@ def snapped(image_path: str, points_xy: NDArray[np.float64], search_px: float) -
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def proposed(image_path: str, sample_id: int, revision: int) -> list[Seam]:
-    """The seams in the box around each part of the label, in pixels of the photo."""
+def proposed(image_path: str, boxes: list[list[float]]) -> list[Seam]:
+    """The seams in boxes [x, y, width, height], all in pixels of the photo."""
     photo, factor = _shrunk(image_path)
-    parts, _ = ndimage.label(truth_of(sample_id, revision), np.ones((3, 3)))
     seams = []
-    for rows, columns in ndimage.find_objects(parts):
-        box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+    for box in boxes:
         for seam in propose_seams(photo, [side / factor for side in box]):
-            seams.append(Seam(seam.points_xy * factor, seam.width_px * factor, seam.confidence, box))
+            x, y, width, height = box
+            seams.append(Seam(seam.points_xy * factor, seam.width_px * factor, seam.confidence, (x, y, width, height)))
     return seams
+
+
+def boxes_of(sample: Sample, revision: int) -> list[list[float]]:
+    """The boxes the sample was imported with, else one around each part of the label."""
+    if sample.boxes:
+        return sample.boxes
+    parts, _ = ndimage.label(truth_of(sample.id, revision), np.ones((3, 3)))
+    return [
+        [float(columns.start), float(rows.start), float(columns.stop - columns.start), float(rows.stop - rows.start)]
+        for rows, columns in ndimage.find_objects(parts)
+    ]

@@ -1,11 +1,13 @@
 """What every page needs: the workspace, the reviewer, addresses that can be shared, and errors as sentences."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -14,6 +16,7 @@ from data.store import Store
 from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent
+REVIEWER_COOKIE = "drywall_qa_reviewer"
 
 
 @st.cache_resource
@@ -49,10 +52,51 @@ def pick(label: str, options: list[Any], key: str, *, where: Any = st, **keyword
     return choice
 
 
+def pick_range(label: str, key: str, *, where: Any = st) -> tuple[float, float]:
+    """A slider over [0, 1] whose two ends stand in the page's address under `key`, as `0.2-0.6`; all of it is left out."""
+    wanted = st.query_params.get(key, "")
+    low, high = _range_of(wanted)
+    chosen = where.slider(label, 0.0, 1.0, (low, high), 0.05, key=f"pick_{key}_{wanted}")
+    if chosen != (low, high):
+        st.query_params[key] = f"{chosen[0]:g}-{chosen[1]:g}"
+        if chosen == (0.0, 1.0):
+            del st.query_params[key]
+    return chosen
+
+
+def _range_of(text: str) -> tuple[float, float]:
+    ends = re.fullmatch(r"(\d(?:\.\d+)?)-(\d(?:\.\d+)?)", text)
+    low, high = (float(end) for end in ends.groups()) if ends else (0.0, 1.0)
+    return (low, high) if low <= high <= 1 else (0.0, 1.0)
+
+
+def pick_number(label: str, key: str, most: int) -> int:
+    """A number from 1 to `most` that stands in the page's address under `key`; 1 is left out."""
+    wanted = st.query_params.get(key, "")
+    start = min(max(1, int(wanted)), most) if wanted.isdecimal() else 1
+    number = st.number_input(label, 1, most, start, width=140, key=f"pick_{key}_{wanted}_{most}")
+    if number != start:
+        st.query_params[key] = str(number)
+    return number
+
+
 def reviewer() -> str:
-    """The reviewer's name, asked for once in the side bar and kept for the session."""
-    st.session_state.setdefault("reviewer", st.query_params.get("reviewer", ""))
+    """The reviewer's name, asked for once in the side bar; the browser keeps it (the mask editor sets the cookie)."""
+    kept = unquote(st.context.cookies.get(REVIEWER_COOKIE, ""))
+    st.session_state.setdefault("reviewer", st.query_params.get("reviewer", kept))
     return st.sidebar.text_input("Your name", key="reviewer", placeholder="shown beside what you save")
+
+
+def say_after_rerun(sentence: str) -> None:
+    """Run the page again, then show the sentence for a moment."""
+    st.session_state["sentence"] = sentence
+    st.rerun()
+
+
+def show_said() -> None:
+    """Show what `say_after_rerun` left."""
+    if "sentence" in st.session_state:
+        st.toast(st.session_state.pop("sentence"), icon=":material/check:")
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from core.errors import RequestError
 from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
+from data.decisions import log_review
 from data.labels import append_revision, check_open, restore_revision
 from data.records import Batch, NewLabel
-from data.review_log import log_review
 
 
 class Batches(Database):

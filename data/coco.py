@@ -18,7 +18,8 @@ from pycocotools import mask as coco_mask
 
 from core.errors import AnnotationError, PhotoError
 from core.files import write_atomically
-from core.masks import Mask, Rle, encode_rle, fill_box, rle_area
+from core.masks import Mask, Rle, decode_rle, encode_rle, fill_box, rle_area, rle_box
+from core.outlines import outlines
 from core.photos import Photo, read_photo
 from data.records import Problem
 
@@ -33,12 +34,16 @@ _SIDEWAYS = {  # EXIF orientations that swap height and width
 
 @dataclass(frozen=True)
 class ExportImage:
-    """One photo. kinds counts annotations: "polygon", "rle", "box" (boxes only), "empty" (unusable, drawn as its box)."""
+    """One photo. kinds counts annotations: "polygon", "rle", "box" (boxes only), "empty" (unusable, drawn as its box).
+
+    boxes: of every annotation that was drawn, [x, y, width, height] in pixels of the upright photo.
+    """
 
     file_name: str
     path: Path
     rle: Rle
     kinds: Counter[str]
+    boxes: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Export:
     problems: list[Problem] = field(default_factory=list)
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """An annotation cannot be used as it stands; the message says why."""
 
 
@@ -62,7 +67,7 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
     def note(file_name: str, item: str, action: str, reason: str) -> None:
         export.problems.append(Problem(class_name, split, file_name, item, action, reason))
 
-    document = _read_document(folder / ANNOTATION_FILE)
+    document = read_document(folder / ANNOTATION_FILE)
     categories = {entry.get("id") for entry in document["categories"] if isinstance(entry, dict)}
     images: dict[Any, dict] = {}
     for number, entry in enumerate(document["images"]):
@@ -100,7 +105,7 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
         except (PhotoError, AnnotationError) as error:
             note(entry["file_name"], f"image {key}", "refused", str(error))
             continue
-        mask, kinds = np.zeros(photo.shape[:2], bool), Counter[str]()
+        mask, kinds, boxes = np.zeros(photo.shape[:2], bool), Counter[str](), []
         size_hw = _declared_size(entry, photo)
         turn = _exif_turn(path) if size_hw == photo.shape[1::-1] else None
         if turn is not None:
@@ -115,20 +120,22 @@ def read_export(folder: Path, class_name: str, split: str) -> Export:
             note(entry["file_name"], f"image {key}", "repaired", f"{reason}; labels were scaled to the photo")
         for annotation in by_image[key]:
             try:
-                drawn, kind, repair = _draw(annotation, size_hw)
-            except _Unusable as error:
+                drawn, kind, repair = draw_annotation(annotation, size_hw)
+            except Unusable as error:
                 note(entry["file_name"], f"annotation {annotation['id']}", "refused", str(error))
                 continue
             kinds[kind] += 1
             if repair:
                 note(entry["file_name"], f"annotation {annotation['id']}", "repaired", repair)
-            mask |= _to_photo(drawn, photo.shape[:2], turn)
-        export.images.append(ExportImage(entry["file_name"], path, encode_rle(mask), kinds))
+            placed = _to_photo(drawn, photo.shape[:2], turn)
+            boxes.append(rle_box(encode_rle(placed)))
+            mask |= placed
+        export.images.append(ExportImage(entry["file_name"], path, encode_rle(mask), kinds, boxes))
     return export
 
 
-def write_coco(folder: Path, items: Iterable[tuple[str, Rle]], category: str) -> None:
-    """Write `_annotations.coco.json` for masks as compressed RLE; `read_export` gives equal masks back.
+def write_coco(folder: Path, items: Iterable[tuple[str, Rle]], category: str, *, polygons: bool = False) -> None:
+    """Write `_annotations.coco.json` for masks as compressed RLE or polygons; `read_export` gives equal masks back.
 
     items: (file_name, mask). An empty mask becomes an image without annotations.
     """
@@ -138,15 +145,17 @@ def write_coco(folder: Path, items: Iterable[tuple[str, Rle]], category: str) ->
         images.append({"id": number, "file_name": file_name, "height": rle["size"][0], "width": rle["size"][1]})
         if rle_area(rle):
             encoded = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
+            segmentation = [ring.ravel().tolist() for ring in outlines(decode_rle(rle))] if polygons else dict(rle)
             annotations.append({
-                "id": len(annotations), "image_id": number, "category_id": 1, "iscrowd": 0, "segmentation": dict(rle),
+                "id": len(annotations), "image_id": number, "category_id": 1, "iscrowd": 0, "segmentation": segmentation,
                 "area": rle_area(rle), "bbox": [float(value) for value in coco_mask.toBbox(encoded)],
             })  # fmt: skip
     document = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": category}]}
     write_atomically(folder / ANNOTATION_FILE, json.dumps(document).encode())
 
 
-def _read_document(path: Path) -> dict[str, list]:
+def read_document(path: Path) -> dict[str, list]:
+    """A COCO file's images, annotations and categories, each a list. Raises AnnotationError for any other file."""
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
@@ -185,8 +194,8 @@ def _declared_size(entry: dict, photo: Photo) -> tuple[int, int]:
     return photo.shape[:2]
 
 
-def _draw(annotation: dict, size_hw: tuple[int, int]) -> tuple[Mask, str, str]:
-    """(mask, kind, what was repaired or ""). Raises _Unusable when neither segmentation nor box can be drawn."""
+def draw_annotation(annotation: dict, size_hw: tuple[int, int]) -> tuple[Mask, str, str]:
+    """(mask, kind, what was repaired or ""). Raises Unusable when neither segmentation nor box can be drawn."""
     segmentation = annotation.get("segmentation")
     if segmentation is None or segmentation == []:
         mask, clipped = _draw_box(annotation, size_hw)
@@ -195,42 +204,42 @@ def _draw(annotation: dict, size_hw: tuple[int, int]) -> tuple[Mask, str, str]:
         if isinstance(segmentation, dict):
             return _draw_rle(segmentation, size_hw), "rle", ""
         return _draw_polygons(segmentation, size_hw), "polygon", ""
-    except _Unusable as error:
+    except Unusable as error:
         return _draw_box(annotation, size_hw)[0], "empty", f"{error}; drawn as its box instead"
 
 
 def _draw_polygons(polygons: Any, size_hw: tuple[int, int]) -> Mask:
     if not isinstance(polygons, list):
-        raise _Unusable(f"segmentation is a {type(polygons).__name__}, not a list of polygons")
+        raise Unusable(f"segmentation is a {type(polygons).__name__}, not a list of polygons")
     rings = []
     for ring in polygons if polygons and isinstance(polygons[0], list) else [polygons]:
         if not isinstance(ring, list) or not all(_is_number(value) for value in ring):
-            raise _Unusable("polygon holds a value that is not a finite number")
+            raise Unusable("polygon holds a value that is not a finite number")
         if len(ring) % 2:
-            raise _Unusable(f"polygon has {len(ring)} coordinates, an odd number")
+            raise Unusable(f"polygon has {len(ring)} coordinates, an odd number")
         if len(ring) < 6:
-            raise _Unusable(f"polygon has {len(ring) // 2} points, needs 3")
+            raise Unusable(f"polygon has {len(ring) // 2} points, needs 3")
         rings.append([float(np.clip(value, -1e5, 1e5)) for value in ring])
     mask = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(rings, *size_hw))).astype(bool)
     if not mask.any():
-        raise _Unusable("polygon covers no pixel of the photo")
+        raise Unusable("polygon covers no pixel of the photo")
     return mask
 
 
 def _draw_rle(rle: dict, size_hw: tuple[int, int]) -> Mask:
     """Both forms of COCO RLE, decoded here to run lengths first: malformed counts must not reach C code."""
     if rle.get("size") != list(size_hw):
-        raise _Unusable(f"RLE has size {rle.get('size')}, the image is {list(size_hw)}")
+        raise Unusable(f"RLE has size {rle.get('size')}, the image is {list(size_hw)}")
     counts = rle.get("counts")
     runs = _decompress(counts) if isinstance(counts, str) else counts
     if not isinstance(runs, list) or not all(isinstance(run, int) and run >= 0 for run in runs):
-        raise _Unusable("RLE counts are malformed")
+        raise Unusable("RLE counts are malformed")
     if sum(runs) != size_hw[0] * size_hw[1]:
-        raise _Unusable(f"RLE counts add up to {sum(runs)} pixels, the image has {size_hw[0] * size_hw[1]}")
+        raise Unusable(f"RLE counts add up to {sum(runs)} pixels, the image has {size_hw[0] * size_hw[1]}")
     values = np.arange(len(runs)) % 2 == 1
     mask = np.repeat(values, runs).reshape(size_hw, order="F")
     if not mask.any():
-        raise _Unusable("RLE covers no pixel")
+        raise Unusable("RLE covers no pixel")
     return mask
 
 
@@ -241,7 +250,7 @@ def _decompress(text: str) -> list[int]:
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64 or shift > 40:
-            raise _Unusable("RLE counts are malformed")
+            raise Unusable("RLE counts are malformed")
         value |= (bits & 0x1F) << shift
         shift += 5
         if not bits & 0x20:
@@ -255,10 +264,10 @@ def _decompress(text: str) -> list[int]:
 def _draw_box(annotation: dict, size_hw: tuple[int, int]) -> tuple[Mask, str]:
     box = annotation.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
-        raise _Unusable(f"it has neither a usable segmentation nor a usable box (bbox is {box!r})")
+        raise Unusable(f"it has neither a usable segmentation nor a usable box (bbox is {box!r})")
     mask = fill_box(box, size_hw)
     if not mask.any():
-        raise _Unusable(f"its box {box} covers no pixel of the photo")
+        raise Unusable(f"its box {box} covers no pixel of the photo")
     x, y, width, height = box
     outside = x < -0.5 or y < -0.5 or x + width > size_hw[1] + 0.5 or y + height > size_hw[0] + 0.5
     return mask, f"its box {box} leaves the photo; clipped" if outside else ""
@@ -273,7 +282,7 @@ def _exif_turn(path: Path) -> Image.Transpose | None:
 def _to_photo(mask: Mask, size_hw: tuple[int, int], turn: Image.Transpose | None) -> Mask:
     """From the size and position the labels were drawn at to the upright photo's."""
     if turn is not None:
-        return np.array(Image.fromarray(mask).transpose(turn))
+        return np.array(Image.fromarray(mask.astype(np.uint8)).transpose(turn)) > 0
     if mask.shape == size_hw:
         return mask
     rows = (np.arange(size_hw[0]) + 0.5) * mask.shape[0] / size_hw[0]

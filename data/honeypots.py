@@ -11,9 +11,9 @@ from core.errors import RequestError
 from core.masks import Mask, Rle, encode_rle
 from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
+from data.decisions import log_review
 from data.labels import append_revision, find_revision, restore_revision
 from data.records import Honeypot
-from data.review_log import log_review
 
 
 class Honeypots(Database):

@@ -13,8 +13,8 @@ from core.errors import LockedError, RequestError, StaleRevisionError
 from core.masks import Mask, Rle, encode_rle, rle_area
 from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
+from data.decisions import log_review
 from data.records import HUMAN_MADE, PROVENANCES, LabelRevision, LabelSet
-from data.review_log import log_review
 
 
 class Labels(Database):

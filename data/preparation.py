@@ -79,7 +79,9 @@ def prepare(
             image = _keep_photo(item.path, workspace)
             images.append(image)
             box_only = bool(item.kinds) and not item.kinds["polygon"] and not item.kinds["rle"]
-            samples.append(NewSample(image.hash, export.class_name, item.file_name, export.split, box_only, item.rle))
+            samples.append(
+                NewSample(image.hash, export.class_name, item.file_name, export.split, box_only, item.rle, item.boxes)
+            )
             done += 1
         store.add_samples(images, samples)
     regroup_and_split(

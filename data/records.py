@@ -33,11 +33,15 @@ class NewSample:
     source_split: str
     box_only: bool
     rle: Rle
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with one class's label. `revision` is the number of its current label revision."""
+    """One image with one class's label. `revision` is the number of its current label revision.
+
+    boxes: of the imported annotations, [x, y, width, height] in px; none for samples imported before they were kept.
+    """
 
     id: int
     image_hash: str
@@ -51,6 +55,8 @@ class Sample:
     box_only: bool
     revision: int
     review_state: str
+    px_per_mm: float | None = None  # the photo's scale, where somebody gave one
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Score:
-    """A run's prediction of one sample against one label revision, in pixels and as ratios."""
+    """A run's prediction of one sample against one label revision, in pixels and as ratios.
+
+    What stands after `recall` is None in a workspace whose run was scored before those metrics were known. The grid is
+    what the model answered on (`core.ceiling`).
+    """
 
     run_id: str
     sample_id: int
@@ -122,6 +132,18 @@ class Score:
     dice: float
     precision: float
     recall: float
+    boundary_iou: float | None = None
+    tolerant_precision_2px: float | None = None
+    tolerant_recall_2px: float | None = None
+    tolerant_f1_2px: float | None = None
+    tolerant_precision_5px: float | None = None
+    tolerant_recall_5px: float | None = None
+    tolerant_f1_5px: float | None = None
+    cldice: float | None = None
+    ceiling: float | None = None
+    iou_of_possible: float | None = None
+    grid_height: int | None = None
+    grid_width: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +205,8 @@ class Honeypot:
 
 @dataclass(frozen=True)
 class Noise:
-    """How much a run doubts a label (see `training.noise`); spread: 1 - the least IoU among its prompts' masks."""
+    """How much a run doubts one label revision (`core.label_noise`), each in [0, 1]; how far the run's prompts, and it
+    and the run before it, differ on the photo: 1 - IoU of their masks, None where that was not measured."""
 
     run_id: str
     sample_id: int
@@ -191,7 +214,8 @@ class Noise:
     noise: float
     missed: float
     unsupported: float
-    spread: float | None = None
+    prompts_differ: float | None = None
+    runs_differ: float | None = None
 
 
 @dataclass(frozen=True)

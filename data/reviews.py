@@ -7,16 +7,15 @@ behind by a browser that was closed.
 from datetime import timedelta
 from typing import Any
 
-import pandas as pd
 from sqlalchemy import and_, case, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import LeaseError, LockedError, RequestError
 from data import tables as t
 from data.database import Database, named, now_utc, sample_row, values_of
+from data.decisions import log_review
 from data.honeypots import lay_bait
-from data.records import REVIEW_STATES, Lease, Review
-from data.review_log import log_review
+from data.records import REVIEW_STATES, LabelRevision, Lease, Review
 
 LEASE_MINUTES = 15
 DECISIONS = tuple(state for state in REVIEW_STATES if state != "in review")  # that one follows from a lease
@@ -57,12 +56,15 @@ class Reviews(Database):
             found = session.scalars(select(row).where(row.sample_id == sample_id).order_by(row.id.desc()))
             return [Review(**_without_id(values_of(review))) for review in found]
 
-    def review_log(self) -> pd.DataFrame:
-        """Every decision in the order it was made: the columns of `Review`, class_name and file_name."""
-        row, sample = t.ReviewRow, t.SampleRow
-        query = select(*row.__table__.columns, sample.class_name, sample.file_name).join(sample).order_by(row.id)
-        with self._engine.connect() as connection:
-            return pd.read_sql(query, connection).drop(columns="id")
+    def history(self) -> tuple[list[LabelRevision], list[Review]]:
+        """Every revision and every review of the workspace, oldest first."""
+        with self._transaction() as session:
+            revisions = session.scalars(select(t.LabelRevisionRow).order_by(t.LabelRevisionRow.id))
+            reviews = session.scalars(select(t.ReviewRow).order_by(t.ReviewRow.id))
+            return (
+                [LabelRevision(**values_of(row)) for row in revisions],
+                [Review(**_without_id(values_of(row))) for row in reviews],
+            )
 
     # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -73,23 +75,23 @@ class Reviews(Database):
         """
         reviewer = named(reviewer, "taking a sample")
         try:
-            with self._transaction() as session:
-                sample, now = sample_row(session, sample_id), now_utc()
-                row = session.get(t.LeaseRow, sample_id)
-                if row is not None and row.until > now and row.reviewer != reviewer:
-                    raise _taken(row)
-                renews = row is not None and row.until > now
-                if row is None:
-                    row = t.LeaseRow(sample_id=sample_id)
-                    session.add(row)
-                if not renews:
-                    row.reviewer, row.taken_at = reviewer, now
-                    lay_bait(session, sample, reviewer)
-                row.until = now + timedelta(minutes=minutes)
-                session.flush()
-                return Lease(**values_of(row))
+            return self._take(sample_id, reviewer, minutes)
         except IntegrityError:  # two took it at the same moment; the other was first
-            return self.take(sample_id, reviewer, minutes)
+            return self._take(sample_id, reviewer, minutes)
+
+    def _take(self, sample_id: int, reviewer: str, minutes: float) -> Lease:
+        with self._transaction() as session:
+            sample, now = sample_row(session, sample_id), now_utc()
+            row, until = session.get(t.LeaseRow, sample_id), now + timedelta(minutes=minutes)
+            if row is not None and row.until > now:
+                if row.reviewer != reviewer:
+                    raise _taken(row)
+                row.until = until
+            else:
+                row = session.merge(t.LeaseRow(sample_id=sample_id, reviewer=reviewer, taken_at=now, until=until))
+                lay_bait(session, sample, reviewer)
+            session.flush()
+            return Lease(**values_of(row))
 
     def release(self, sample_id: int, reviewer: str) -> None:
         """Give a sample back without deciding. What another reviewer holds is left alone."""

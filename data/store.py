@@ -4,6 +4,7 @@ Every call is one short transaction, so a dashboard and a training process can u
 with their leases, bulk actions and honeypots have a file each; samples, runs, scores and imports are here.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -73,6 +74,21 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         if rows:
             with self._transaction() as session:
                 session.execute(update(t.SampleRow), rows)
+
+    def set_scale(self, image_hash: str, px_per_mm: float | None, author: str) -> None:
+        """How many pixels of a photo a millimetre takes; None forgets it. Holds for all samples of the photo.
+
+        Raises RequestError for a scale that is not positive and finite, an unknown photo or a missing name.
+        """
+        if not author.strip():
+            raise RequestError("the name of who gives the scale is missing; type it before saving")
+        if px_per_mm is not None and not (math.isfinite(px_per_mm) and px_per_mm > 0):
+            raise RequestError(f"the scale must be a positive number of pixels per mm, got {px_per_mm}")
+        with self._transaction() as session:
+            image = session.get(t.ImageRow, image_hash)
+            if image is None:
+                raise RequestError(f"photo {image_hash} is not in this workspace; open it from the Failures page")
+            image.px_per_mm, image.scale_author = px_per_mm, author.strip()
 
     # -- runs and scores -----------------------------------------------------------------------------------------------
 
@@ -184,7 +200,7 @@ def _newest_first(table: Any, *columns: Any) -> Any:
 
 def _sample(row: t.SampleRow, image: t.ImageRow, state: str) -> Sample:
     values = values_of(row) | {"review_state": state}
-    return Sample(**values, image_path=image.path, size_hw=(image.height, image.width))
+    return Sample(**values, image_path=image.path, size_hw=(image.height, image.width), px_per_mm=image.px_per_mm)
 
 
 def _run(row: t.RunRow) -> Run:

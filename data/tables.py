@@ -36,6 +36,8 @@ class ImageRow(Base):
     path: Mapped[str]
     height: Mapped[int]
     width: Mapped[int]
+    px_per_mm: Mapped[float | None]
+    scale_author: Mapped[str | None]
 
 
 class SampleRow(Base):
@@ -51,6 +53,7 @@ class SampleRow(Base):
     box_only: Mapped[bool]
     revision: Mapped[int]
     review_state: Mapped[str] = mapped_column(String(20), default="to review")
+    boxes: Mapped[list[list[float]]] = mapped_column(JSON, server_default="[]")
 
 
 class LabelRevisionRow(Base):
@@ -120,6 +123,18 @@ class ScoreRow(Base):
     dice: Mapped[float]
     precision: Mapped[float]
     recall: Mapped[float]
+    boundary_iou: Mapped[float | None]
+    tolerant_precision_2px: Mapped[float | None]
+    tolerant_recall_2px: Mapped[float | None]
+    tolerant_f1_2px: Mapped[float | None]
+    tolerant_precision_5px: Mapped[float | None]
+    tolerant_recall_5px: Mapped[float | None]
+    tolerant_f1_5px: Mapped[float | None]
+    cldice: Mapped[float | None]
+    ceiling: Mapped[float | None]
+    iou_of_possible: Mapped[float | None]
+    grid_height: Mapped[int | None]
+    grid_width: Mapped[int | None]
 
 
 class ReviewRow(Base):
@@ -172,7 +187,8 @@ class NoiseRow(Base):
     noise: Mapped[float]
     missed: Mapped[float]
     unsupported: Mapped[float]
-    spread: Mapped[float | None]
+    prompts_differ: Mapped[float | None]
+    runs_differ: Mapped[float | None]
 
 
 class DraftStrokeRow(Base):

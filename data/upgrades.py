@@ -6,6 +6,27 @@ the same type and server default in `data.tables`; a test compares an upgraded d
 """
 
 UPGRADES: tuple[tuple[str, ...], ...] = (
+    (  # thin-structure metrics and the model's grid beside IoU; empty for what was scored before
+        "ALTER TABLE scores ADD COLUMN boundary_iou FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_precision_2px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_recall_2px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_f1_2px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_precision_5px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_recall_5px FLOAT",
+        "ALTER TABLE scores ADD COLUMN tolerant_f1_5px FLOAT",
+        "ALTER TABLE scores ADD COLUMN cldice FLOAT",
+        "ALTER TABLE scores ADD COLUMN ceiling FLOAT",
+        "ALTER TABLE scores ADD COLUMN iou_of_possible FLOAT",
+        "ALTER TABLE scores ADD COLUMN grid_height INTEGER",
+        "ALTER TABLE scores ADD COLUMN grid_width INTEGER",
+    ),
+    (  # the scale of a photo, for sizes in mm
+        "ALTER TABLE images ADD COLUMN px_per_mm FLOAT",
+        "ALTER TABLE images ADD COLUMN scale_author VARCHAR",
+    ),
+    (  # the boxes that a sample was imported with; empty for what was imported before
+        "ALTER TABLE samples ADD COLUMN boxes JSON NOT NULL DEFAULT '[]'",
+    ),
     (  # where each mask comes from, and the bulk action that made it
         "ALTER TABLE label_revisions ADD COLUMN provenance VARCHAR(20) DEFAULT 'drawn' NOT NULL",
         "UPDATE label_revisions SET provenance = 'imported' WHERE tool = 'import'",

@@ -22,7 +22,9 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGES = ("overview", "data_report", "train", "metrics", "failures", "fix_masks", "prompt_lab")
+PAGES = (
+    "overview", "data_report", "train", "metrics", "failures", "before_after", "queue", "fix_masks", "reviewers", "prompt_lab",
+)  # fmt: skip
 
 
 @contextmanager

@@ -1,11 +1,15 @@
-"""Failures: a run's samples by IoU, the worst first; open one, move the threshold, go and mend its label."""
+"""Failures: a run's samples by IoU or another metric; open one, move the threshold, go and mend its label."""
 
 import streamlit as st
 
+from core.ceiling import ceiling_sentence
+from core.ladder import tolerance_ladder
 from dashboard.gallery import agreement_tile, legend, photo_of, probs_of, truth_of
-from dashboard.state import go_to, open_workspace, pick, sentences
-from training.evaluation import mask_at, score_mask
+from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
+from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
+from training.evaluation import mask_at
 from training.figures import paint_agreement, paint_heat
+from training.scores import HEADLINE, TITLES, all_scores, headline
 
 PER_PAGE = 12
 
@@ -17,17 +21,22 @@ if scores.empty:
     st.stop()
 
 scored_runs = [run.id for run in store.runs() if run.id in set(scores["run_id"])]
-bar = st.columns([3, 2, 2, 3, 3])
+bar = st.columns([3, 2, 2, 3, 2, 3])
 run_id = pick("Run", scored_runs, "run", where=bar[0])
 of_run = scores[scores["run_id"] == run_id]
 split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
 class_name = pick("Class", ["all", *sorted(of_run["class_name"].unique())], "class", where=bar[2])
-order = pick("Order", ["worst first", "best first"], "order", where=bar[3])
-low, high = bar[4].slider("IoU", 0.0, 1.0, (0.0, 1.0), 0.05)
+by = pick("By", list(HEADLINE), "by", where=bar[3], format_func=TITLES.get)
+order = pick("Order", ["worst first", "best first"], "order", where=bar[4])
+low, high = pick_range("IoU", "iou", where=bar[5])
+filters = (run_id, split, class_name, by, order, low, high)
+if st.session_state.setdefault("failures_filters", filters) != filters:  # another choice begins at its first page
+    st.session_state["failures_filters"] = filters
+    st.query_params.pop("page", None)
 shown = of_run[(of_run["split"] == split) & of_run["iou"].between(low, high)]
 if class_name != "all":
     shown = shown[shown["class_name"] == class_name]
-shown = shown.sort_values("iou", ascending=order == "worst first")
+shown = shown.sort_values(by, ascending=order == "worst first", kind="stable")
 
 
 def look_at(sample_id: int) -> None:
@@ -49,17 +58,22 @@ def look_at(sample_id: int) -> None:
         probs = probs_of(run_id, score.split, sample_id)
     photo, truth = photo_of(score.image_path), truth_of(sample_id, int(score.current_revision))
     prediction = mask_at(probs, threshold)
-    now = score_mask(prediction, truth)
-    numbers = st.columns(5)
-    for place, (title, value) in zip(numbers, now.items(), strict=False):
-        place.metric(title, f"{value:.3f}")
-    numbers[4].metric("IoU when scored", f"{score.iou:.3f}")
+    grid_hw = truth.shape if score.isna()["grid_height"] else (int(score.grid_height), int(score.grid_width))
+    ladder = tolerance_ladder(prediction, truth)
+    thin_shift_badge(ladder)
+    score_numbers(all_scores(prediction, truth, grid_hw))
+    st.caption(f"When scored, at threshold {score.threshold:g}: {headline(score)}.")
+    if held_down := ceiling_sentence(truth, grid_hw):
+        st.info(held_down, icon=":material/grid_on:")
+    if score.isna()["ceiling"]:
+        st.caption("The run was scored before the model's grid was noted; evaluate it again for its ceiling.")
     if score.revision != score.current_revision:
         st.caption(f"Scored against label revision {score.revision}; shown against revision {score.current_revision}.")
     left, right = st.columns(2)
     left.image(paint_agreement(photo, truth, prediction), caption="truth and prediction", width="stretch")
     right.image(paint_heat(photo, probs / 255), caption="probability", width="stretch")
     legend()
+    show_ladder(ladder)
 
 
 opened = st.query_params.get("sample", "")
@@ -69,11 +83,12 @@ if opened.isdigit():
 
 pages = max(1, -(-len(shown) // PER_PAGE))
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.write(
-        f"{len(shown)} samples, mean IoU {shown['iou'].mean():.3f}" if len(shown) else "No sample lies in that range."
-    )
+    if len(shown):
+        st.write(f"{len(shown)} samples, mean IoU {shown['iou'].mean():.3f}, {TITLES[by]} {shown[by].mean():.3f}")
+    else:
+        st.write("No sample lies in that range.")
     legend()
-number = st.number_input("Page", 1, pages, 1, width=140) if pages > 1 else 1
+number = pick_number("Page", "page", pages) if pages > 1 else 1
 columns = st.columns(4)
 for place, score in enumerate(shown.iloc[(number - 1) * PER_PAGE : number * PER_PAGE].itertuples()):
     with columns[place % 4].container(border=True), sentences():
@@ -81,8 +96,8 @@ for place, score in enumerate(shown.iloc[(number - 1) * PER_PAGE : number * PER_
             run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
         )
         st.image(tile, width="stretch")
-        st.markdown(f"**IoU {score.iou:.3f}** · Dice {score.dice:.3f} · {score.class_name}")
-        st.caption(score.file_name[:26])
+        st.markdown(f"**{headline(score)}**")
+        st.caption(f"{score.class_name} · {score.file_name[:26]}")
         if st.button("Open", key=f"open_{score.sample_id}"):
             st.query_params["sample"] = str(score.sample_id)
             st.rerun()

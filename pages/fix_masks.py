@@ -5,22 +5,28 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import DrywallError, LeaseError, StaleRevisionError
+from dashboard.gallery import photo_of
 from dashboard.history import show_history
 from dashboard.mask_conflict import show_conflict
 from dashboard.mask_editor import Prediction, open_sample, save_draft, show_canvas
 from dashboard.state import go_to, open_workspace, reviewer, sentences
-from training.review import next_in_queue, review_queue
+from training.review import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
 [data-testid=stMainBlockContainer] {padding: 2.4rem 1.2rem 1rem}
 [data-testid=stMainBlockContainer] h1 {font-size: 1.1rem; padding: 0}
-[data-testid=stMainBlockContainer] [class*=st-key-decisions] button {min-height: 2.1rem; padding: 0 0.7rem}
+.st-key-decisions button {min-height: 2.1rem; padding: 0 0.7rem}
 </style>"""
+DECISIONS = {
+    "accepted": ("Accept", "A", "The label is right; what you drew is saved first"),
+    "rejected": ("Reject", "J", "The photo or the label is not usable"),
+    "skipped": ("Skip", "K", "Somebody else shall look"),
+}
 
 workspace, store = open_workspace()
 name = reviewer().strip()
 st.html(COMPACT)
-queue = review_queue(store, st.query_params.get("run"))
+queue = review_queue(store, st.query_params.get("run"), reviewer=name)
 wanted = st.query_params.get("sample", "")
 if not wanted.isdigit():
     if not queue:
@@ -28,12 +34,6 @@ if not wanted.isdigit():
         st.success("Every sample was reviewed.", icon=":material/done_all:")
         st.stop()
     st.query_params["sample"] = wanted = str(queue[0].sample_id)
-
-
-def next_sample() -> None:
-    if name:
-        store.release(sample.id, name)
-    go_to("fix_masks", sample=next_in_queue(queue, sample.id), run=st.query_params.get("run"))
 
 
 def locked_because() -> str | None:
@@ -61,6 +61,16 @@ with sentences():
 reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
 
 
+def next_sample() -> None:
+    if name:
+        store.release(sample.id, name)
+        lease = take_next(store, queue, name, after=sample.id)
+        following = lease.sample_id if lease else None
+    else:
+        following = next_in_queue(queue, sample.id)
+    go_to("fix_masks", sample=following, run=st.query_params.get("run"))
+
+
 def done(action: Callable[[], object]) -> bool:
     """Do it; a refusal is shown as its sentence, a newer revision as the choice between the two masks."""
     try:
@@ -84,27 +94,24 @@ def desk() -> None:
     head, buttons = st.columns([4, 7], vertical_alignment="center")
     with head:
         st.title(f"Fix masks :gray[· {sample.class_name} · {reason}]", anchor=False)
-        st.caption(f"{sample.file_name} · {sample.split} · {len(queue)} wait", help="The name of the photo and its split")
+        st.caption(f"{sample.file_name} · {sample.split} · {len(queue)} wait")
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
-        comment = st.text_input("Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120)
+        comment = st.text_input(
+            "Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120
+        )
         save = st.button("Save", type="primary", shortcut="Ctrl+S", disabled=bool(locked))
-        decisions = {"accepted": ("Accept", "A", "The label is right; saves what you drew"),
-                     "rejected": ("Reject", "J", "The photo or label is not usable"),
-                     "skipped": ("Skip", "K", "Somebody else shall look")}  # fmt: skip
-        if sample.review_state == "accepted":
-            reopen = st.button("Reopen", shortcut="U", disabled=not name)
-            pressed = None
-        else:
-            reopen = False
-            pressed = [state for state, (title, key, why) in decisions.items() if st.button(title, shortcut=key, help=why)]
+        accepted = sample.review_state == "accepted"
+        reopen = accepted and st.button("Reopen", shortcut="U", disabled=not name)
+        pressed = [
+            state for state, (title, key, why) in DECISIONS.items()
+            if not accepted and st.button(title, shortcut=key, help=why)
+        ]  # fmt: skip
         following = st.button("Next", shortcut="N")
     if save and done(lambda: save_draft(store, opening, comment)):
         st.rerun()
     if reopen and done(lambda: store.reopen(sample.id, name, comment)):
         st.rerun()
-    if pressed and done(lambda: decide(pressed[0], comment)):
-        next_sample()
-    if following:
+    if following or (pressed and done(lambda: decide(pressed[0], comment))):
         next_sample()
     show_canvas(store, opening, locked)
 
@@ -113,4 +120,5 @@ if opening.revision != sample.revision:
     show_conflict(store, opening, name)
 else:
     desk()
-show_history(store, sample, name)
+with st.expander("History"):
+    show_history(store, sample, photo_of(sample.image_path))

@@ -1,11 +1,15 @@
 """Metrics: the table per class as published, how IoU spreads, the threshold curve, and two runs side by side."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.charts import before_after, iou_histogram, threshold_lines
 from dashboard.state import open_workspace, pick, sentences
 from training.evaluation import compare, paired_scores, summary, threshold_curve
+from training.report import write_report
+from training.scores import HEADLINE, TITLES, mean_key
 
 workspace, store = open_workspace()
 st.title("Metrics")
@@ -19,22 +23,39 @@ run_id = pick("Run", list(runs), "run", where=left, format_func=lambda r: f"{run
 splits = sorted(scores[scores["run_id"] == run_id]["split"].unique(), key=["test", "val", "train"].index)
 split = pick("Split", splits, "split", where=right)
 other = pick("Beside", ["none", *(run for run in runs if run != run_id)], "other", where=third)
+human = st.toggle(
+    "Human-made labels only",
+    help="Leaves out labels taken from a model's proposal: truth accepted from the model flatters it",
+)
 
 
-def table_of(run: str) -> pd.DataFrame:
-    document = summary(store, run, split)
-    rows = {**document["classes"], "overall": document["overall"]}
-    columns = {"miou": "mIoU", "dice": "Dice", "precision": "precision", "recall": "recall", "samples": "samples"}
-    return pd.DataFrame(rows).T.rename(columns=columns)[list(columns.values())]
+def named(key: str) -> str:
+    return "mIoU" if key == "iou" else TITLES[key]
 
 
-formats = dict.fromkeys(("mIoU", "Dice", "precision", "recall"), "{:.4f}") | {"samples": "{:.0f}"}
+def report_bytes(suffix: str) -> bytes:
+    return getattr(write_report(workspace, store, run_id, split), suffix).read_bytes()
+
+
 with sentences():
-    st.dataframe(table_of(run_id).style.format(formats), width="stretch")
+    document = summary(store, run_id, split, "human" if human else "all")
+    rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T
+    columns = {mean_key(key): named(key) for key in TITLES} | {"samples": "samples"}
+    table = rows.rename(columns=columns)[list(columns.values())].astype(float)
+    st.dataframe(table.style.format("{:.4f}", na_rep="-").format("{:.0f}", subset="samples"), width="stretch")
     st.caption(
-        f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Labels: {runs[run_id].label_set}"
+        f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Tolerances are px "
+        f"of a 640-px photo; the ceiling is what the model's grid allows. Labels: {runs[run_id].label_set}"
     )
-    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
+    for sentence in document["advice"]:
+        st.info(sentence, icon=":material/grid_on:")
+    pdf, html, _ = st.columns([2, 2, 6])
+    for place, suffix, mime in ((pdf, "pdf", "application/pdf"), (html, "html", "text/html")):
+        place.download_button(
+            f"Report ({suffix.upper()})", partial(report_bytes, suffix), f"report-{run_id}.{suffix}", mime,
+            key=f"report_{suffix}", icon=":material/download:", on_click="ignore", width="stretch",
+        )  # fmt: skip
+    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split) & (scores["human_made"] | (not human))]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")
     first.plotly_chart(iou_histogram(chosen))
@@ -44,12 +65,18 @@ with sentences():
         st.subheader("Two runs side by side")
         both = compare(store, run_id, other, split)
         rows = {**both["classes"], "overall": both["overall"]}
-        st.dataframe(
-            pd.DataFrame(
-                {"": name, run_id: row["miou"][0], other: row["miou"][1], "gain": row["miou"][1] - row["miou"][0],
-                 "better": row["better"], "worse": row["worse"], "samples": row["samples"]}
-                for name, row in rows.items()
-            ).style.format(precision=4),
-            hide_index=True, width="stretch",
-        )  # fmt: skip
+        gains = pd.DataFrame(
+            {
+                "class": name,
+                "mean over samples": named(key),
+                run_id: row[mean_key(key)][0],
+                other: row[mean_key(key)][1],
+            }
+            for name, row in rows.items()
+            for key in HEADLINE
+        ).astype({run_id: float, other: float})
+        gains["gain"] = gains[other] - gains[run_id]
+        st.dataframe(gains.style.format(precision=4, na_rep="-"), hide_index=True, width="stretch")
+        for name, row in rows.items():
+            st.caption(f"{name}: by IoU {row['better']} of {row['samples']} samples better, {row['worse']} worse")
         st.plotly_chart(before_after(paired_scores(store, run_id, other, split), runs[run_id].name, runs[other].name))

@@ -8,10 +8,12 @@ from core.masks import mask_png
 from core.model_names import COMPACT, PUBLISHED
 from core.photos import read_photo
 from core.prompts import PUBLISHED_SYNONYMS
+from core.settings import InferenceSettings
+from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
 from training.figures import FALSE_POSITIVE, paint, paint_heat
-from training.inference import load_predictor, mask_name
+from training.inference import inference_settings, load_predictor, mask_name, threshold_of
 
 workspace, store = open_workspace()
 st.title("Prompt lab")
@@ -27,7 +29,7 @@ typed = middle.text_area(
 source = right.selectbox(
     "Model", [*(f"run {run}" for run in with_checkpoint), COMPACT, PUBLISHED], accept_new_options=True
 )
-threshold = right.slider("Threshold", 0.05, 0.95, 0.5, 0.01)
+run_id = source.removeprefix("run ") if source.startswith("run ") else None
 prompts = [line for line in typed.splitlines() if line.strip()]
 
 with sentences():
@@ -41,16 +43,26 @@ with sentences():
     if not prompts:
         st.warning('Type what to segment, for example "segment wall crack".')
         st.stop()
-    run_id = source.removeprefix("run ") if source.startswith("run ") else None
+    with right.expander("Whole, in tiles, larger, mirrored"):
+        usual = inference_settings(store, run_id)
+        inference = settings_form(InferenceSettings, usual, f"inference_{source}", columns=1)
     with st.spinner("Looking"):
-        predictions = load_predictor(workspace, store, run_id, source).predict(photo, prompts)
+        predictions = load_predictor(workspace, store, run_id, source, inference).predict(photo, prompts)
 
 for number, prediction in enumerate(predictions):
-    mask = prediction.mask(threshold)
-    share = 100 * mask.mean()
+    usual_threshold = threshold_of(workspace, store, run_id, prediction.prompt)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(prediction.prompt, width="stretch")
-        st.caption(f"{share:.2f} % of the photo · highest probability {prediction.probs.max():.2f}")
+        threshold = st.slider(
+            "Threshold",
+            0.01,
+            0.99,
+            usual_threshold,
+            0.01,
+            width=220,
+            key=f"threshold_{source}_{prediction.prompt}_{number}",
+        )
+        mask = prediction.mask(threshold)
         st.download_button(
             "Mask", mask_png(mask), mask_name(name, prediction.prompt), "image/png", key=f"download_{number}",
             icon=":material/download:",
@@ -58,6 +70,14 @@ for number, prediction in enumerate(predictions):
     if prediction.cut:
         st.warning("This prompt is longer than the model reads (77 tokens); its end was cut.")
     columns = st.columns(3)
-    columns[0].image(paint(photo, mask, FALSE_POSITIVE, 0.6), caption="mask", width="stretch")
-    columns[1].image(paint_heat(photo, prediction.probs), caption="probability", width="stretch")
+    columns[0].image(
+        paint(photo, mask, FALSE_POSITIVE, 0.6),
+        caption=f"mask: {100 * mask.mean():.2f} % of the photo",
+        width="stretch",
+    )
+    columns[1].image(
+        paint_heat(photo, prediction.probs),
+        caption=f"probability, highest {prediction.probs.max():.2f}",
+        width="stretch",
+    )
     columns[2].image(photo, caption=f"{Path(name).name[:40]} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")

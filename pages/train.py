@@ -6,11 +6,18 @@ import pandas as pd
 import streamlit as st
 
 from core.model_names import COMPACT, PUBLISHED
-from core.settings import AugmentSettings, RefinerSettings, TrainSettings
+from core.settings import (
+    AugmentSettings,
+    DecoderSettings,
+    InferenceSettings,
+    LossSettings,
+    RefinerSettings,
+    TrainSettings,
+)
 from dashboard.charts import loss_curves, miou_curves
 from dashboard.forms import settings_form
 from dashboard.state import go_to, open_workspace, pick, sentences
-from training.config import load_config, make_config, shipped_configs
+from training.config import ModelSettings, load_config, make_config, shipped_configs
 from training.runs import ACTIVE, current_run, current_runs, launch, progress_of, run_folder, stop
 
 workspace, store = open_workspace()
@@ -75,6 +82,15 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
     train_values = settings_form(TrainSettings, recipe.train, f"train_{base}")
     st.markdown("**Augmentation**")
     augment_values = settings_form(AugmentSettings, recipe.augment, f"augment_{base}")
+    with st.expander("Loss: binary cross-entropy and Dice as published, and terms for thin structures"):
+        loss_values = settings_form(LossSettings, recipe.loss, f"loss_{base}")
+    with st.expander("Looking at photos: whole or in tiles, larger, mirrored"):
+        inference_values = settings_form(InferenceSettings, recipe.inference, f"inference_{base}")
+    with st.expander("Model: what trains and the decoder's shape"):
+        model_values = settings_form(
+            ModelSettings, recipe.model, f"model_{base}", 2, ("train_backbone", "unfreeze_blocks")
+        )
+        decoder_values = settings_form(DecoderSettings, recipe.model.decoder, f"decoder_{base}", 2)
     refiner = st.checkbox(
         "Full-resolution branch", recipe.model.refiner is not None, key=f"refiner_{base}",
         help="A light head that reads the photo and puts the edges back where it has them; checkpoints that have one keep it",
@@ -85,10 +101,13 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
             if checkpoint.startswith("run "):
                 checkpoint = str(run_folder(workspace, checkpoint.removeprefix("run ")).best_checkpoint)
             values = recipe.model_dump()
-            values["model"]["refiner"] = (recipe.model.refiner or RefinerSettings()).model_dump() if refiner else None
+            values["model"] = model_values | {
+                "decoder": decoder_values,
+                "refiner": (recipe.model.refiner or RefinerSettings()).model_dump() if refiner else None,
+            }
             values |= {
                 "name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set,
-                "train": train_values, "augment": augment_values,
+                "train": train_values, "loss": loss_values, "augment": augment_values, "inference": inference_values,
             }  # fmt: skip
             launched = launch(workspace, store, make_config(values, "the form"))
             go_to("train", run=launched.id)

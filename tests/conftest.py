@@ -1,6 +1,8 @@
 """Shared parts of the tests: a tiny real CLIPSeg, a small generated export, a workspace made from it."""
 
 import os
+import re
+import sqlite3
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing downloads weights; a test that tried would fail at once
@@ -14,6 +16,7 @@ from core.settings import RefinerSettings
 from data.preparation import prepare
 from data.store import Store
 from data.synthetic_export import write_roboflow_export
+from data.upgrades import UPGRADES
 from data.workspace import Workspace
 from training.scratch import untrained_segmenter
 
@@ -35,7 +38,7 @@ def tiny_segmenter() -> PromptSegmenter:
     """A real CLIPSeg with random weights: hidden 32, three layers, 352 px."""
     segmenter = untrained_segmenter(PROMPTS, seed=1, hidden=32, layers=3)
     last = segmenter.clipseg.decoder.transposed_convolution[-1]
-    torch.nn.init.normal_(last.weight, std=0.05)  # an untrained one says the same everywhere
+    torch.nn.init.normal_(last.weight, std=0.05)
     segmenter.add_refiner(RefinerSettings(width=8, max_side=128))
     return segmenter.eval()
 
@@ -77,3 +80,21 @@ def empty_store(tmp_path: Path):
     opened = Store(tmp_path / "qa.db")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def take_back():
+    """A function that takes a workspace's database back to version 1: what the program of that time wrote."""
+
+    def undo(path: Path) -> None:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA foreign_keys=OFF")
+        for statement in [part for version in UPGRADES for part in version][::-1]:
+            added = re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*", statement)
+            if added:  # what fills a column goes with it
+                connection.execute(f"ALTER TABLE {added[1]} DROP COLUMN {added[2]}")
+        connection.execute("UPDATE workspace SET schema_version = 1")
+        connection.commit()
+        connection.close()
+
+    return undo

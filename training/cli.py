@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
 """
 
+import getpass
 import json
 import logging
 import subprocess
@@ -13,14 +14,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from core.errors import DrywallError, RequestError
+from core.files import write_atomically
+from core.sizes import scale_from_points
 from data.demo import ensure_demo
 from data.duplicates import find_leaks
-from data.export import export_labels
+from data.export import EXPORTS, TABLES, export_labels
+from data.formats import FORMATS
+from data.label_import import read_import, save_import
 from data.preparation import prepare as prepare_workspace
 from data.store import Store
 from data.workspace import Workspace, default_root
@@ -137,14 +142,18 @@ def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, 
 
 
 @app.command()
-def evaluate(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False) -> None:
-    """Score a run: per-class mIoU, Dice, precision, recall and samples; masks and figures."""
+def evaluate(
+    run: str, workspace: WorkspaceOption, split: SplitOption = "test",
+    labels: Annotated[str, typer.Option(help="all, or human: leave out labels taken from a model's proposal")] = "all",
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Score a run: mIoU, Dice, thin-structure metrics, the resolution ceiling; masks and figures."""
     from training.evaluation import evaluate as evaluate_run
     from training.figures import write_failures
 
     opened, store = _open(workspace)
     with _progress() as on_progress:
-        document = evaluate_run(opened, store, run, split, on_progress)
+        document = evaluate_run(opened, store, run, split, on_progress, labels)
         write_failures(opened, store, run, split, 4)
     _emit(document, as_json, _metrics_table(document))
 
@@ -154,23 +163,31 @@ def predict(
     image: Path, prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")], workspace: WorkspaceOption,
     run: Annotated[str | None, typer.Option(help="Use this run's checkpoint")] = None,
     checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
-    threshold: Annotated[float, typer.Option(help="Probability from which a pixel counts")] = 0.5,
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability from which a pixel counts; default: the run's for the prompt's class, or 0.5")
+    ] = None,
+    tiles: Annotated[int | None, typer.Option(help="Look at overlapping tiles of this side in pixels; 0: the whole photo")] = None,
+    side: Annotated[int | None, typer.Option(help="Side of the square the model reads, for example 704")] = None,
+    flips: Annotated[bool | None, typer.Option("--flips/--no-flips", help="Average over the mirror images")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the masks")] = Path(),
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size."""
+    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. A run looks as it was configured to."""
     from core.photos import read_photo
-    from training.inference import load_predictor, write_masks
+    from training.inference import load_predictor, threshold_of, write_masks
 
-    if not 0 < threshold < 1:
+    if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
     opened, store = _open(workspace)
     photo = read_photo(image)
-    predictions = load_predictor(opened, store, run, checkpoint).predict(photo, prompts)
+    asked = {"tiles": tiles, "side_px": side, "flips": flips}
+    inference = {name: value for name, value in asked.items() if value is not None}
+    predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    paths = [str(path) for path in write_masks(image.name, predictions, threshold, out)]
+    thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
+    paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
     _emit({"masks": paths}, as_json, "\n".join(paths))
 
 
@@ -189,31 +206,175 @@ def failures(
 
 
 @app.command()
-def compare(
-    run: str, other: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False
-) -> None:
-    """Compare two runs on the samples both were scored on."""
-    from training.evaluation import compare as compare_runs
+def score(
+    checkpoint: Annotated[str, typer.Argument(help="compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID")],
+    workspace: WorkspaceOption, split: SplitOption = "test", set_: SetOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Score a named checkpoint as it is, as a run of its own; nothing is trained."""
+    from training.evaluation import summary
+    from training.scoring import score as score_checkpoint
 
-    document = compare_runs(_open(workspace)[1], run, other, split)
-    table = Table("", run, other, "better", "worse", "samples")
+    opened, store = _open(workspace)
+    config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
+    config = config.model_copy(update={"checkpoint": checkpoint})
+    with _progress() as on_progress:
+        run = score_checkpoint(opened, store, config, split, on_progress)
+    document = summary(store, run.id, split)
+    _emit(document, as_json, _metrics_table(document))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN [RUN...]")], workspace: WorkspaceOption,
+    split: SplitOption = "test", as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Compare runs on the samples all were scored on: two sample by sample, more as a table."""
+    from training.comparison import compare_all
+    from training.evaluation import compare as compare_runs
+    from training.scores import HEADLINE, TITLES, mean_key
+
+    store = _open(workspace)[1]
+    if len(runs) < 2:
+        raise RequestError(f"compare needs two runs or more, got {runs[0]} alone")
+    if len(runs) > 2:
+        document = compare_all(store, runs, split)
+        table = Table("run", "checkpoint", *(f"{name} mIoU" for name in document["runs"][0]["classes"]), "mIoU", "Dice")
+        for row in document["runs"]:
+            figures = [*(of_class["miou"] for of_class in row["classes"].values()), *row["overall"].values()]
+            table.add_row(row["run"], row["checkpoint"], *(f"{figure:.4f}" for figure in figures))
+        return _emit(document, as_json, table)
+    run, other = runs
+    document = compare_runs(store, run, other, split)
+    table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
     for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
-        before, after = row["miou"]
-        table.add_row(name, f"{before:.4f}", f"{after:.4f}", *(str(row[key]) for key in ("better", "worse", "samples")))
+        for key in HEADLINE:
+            before, after = row[mean_key(key)]
+            gain = "-" if before is None or after is None else f"{after - before:+.4f}"
+            table.add_row(name, "mIoU" if key == "iou" else TITLES[key], _number(before), _number(after), gain)
+        table.add_row(
+            name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True
+        )
     _emit(document, as_json, table)
 
 
 @app.command()
+def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as_json: JsonOption = False) -> None:
+    """Write the run's report, report.pdf and report.html in its folder: results, causes of failures, how to repeat it."""
+    from training.report import write_report
+
+    files = write_report(*_open(workspace), run, split)
+    document = {"pdf": str(files.pdf), "html": str(files.html)}
+    _emit(document, as_json, "\n".join(document.values()))
+
+
+@app.command()
+def push(
+    run: str, repo: Annotated[str, typer.Argument(help="OWNER/NAME on the hub")], workspace: WorkspaceOption,
+    license_id: Annotated[str, typer.Option("--license", help="As hubs spell it: mit, apache-2.0, ...")] = "unknown",
+    private: Annotated[bool, typer.Option("--private/--public", help="Who may see a repository made now")] = True,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Push a run's checkpoint to a model hub, with a card that holds its figures."""
+    from training.push import push as push_run
+
+    opened, store = _open(workspace)
+    address = push_run(opened, store, run, repo, license_id=license_id, private=private)
+    _emit({"run": run, "commit": address}, as_json, address)
+
+
+@app.command()
+def onnx(
+    folder: Annotated[Path, typer.Argument(help="A new folder")], workspace: WorkspaceOption,
+    run: Annotated[str | None, typer.Option(help="Export this run's checkpoint")] = None,
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Write a checkpoint as ONNX graphs, each compared with torch before it is kept."""
+    from core.onnx_export import export_onnx
+    from core.predictor import Predictor
+    from training.config import make_config
+    from training.inference import load_predictor
+
+    opened, store = _open(workspace)
+    predictor = load_predictor(opened, store, run, checkpoint)
+    if not isinstance(predictor, Predictor):
+        raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
+    config = make_config(store.run(run).config) if run else load_config()
+    prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
+    differences = export_onnx(predictor.segmenter, folder, prompts)
+    lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]
+    _emit({"folder": str(folder), "difference_to_torch": differences}, as_json, "\n".join(lines))
+
+
+@app.command()
 def export(
-    form: Annotated[str, typer.Option("--format", help="coco, masks or yolo")], workspace: WorkspaceOption,
+    form: Annotated[str, typer.Option("--format", help=", ".join(EXPORTS))], workspace: WorkspaceOption,
     out: Annotated[Path, typer.Option(help="Target folder")] = Path("export"),
     label_set: Annotated[str | None, typer.Option(help="A frozen label set; default: the current labels")] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write the labels out; coco comes back in unchanged."""
+    """Write the labels out, or the review log or the sizes as a table; labels come back in by import-labels."""
     opened, store = _open(workspace)
     count = export_labels(opened, store, out, form, label_set)
-    _emit({"samples": count, "folder": str(out)}, as_json, f"{count} samples written to {out}")
+    lines = "lines" if form in TABLES else "samples"
+    _emit({lines: count, "folder": str(out)}, as_json, f"{count} {lines} written to {out}")
+
+
+@app.command()
+def import_labels(
+    path: Annotated[Path, typer.Argument(help="The exported file, its folder or its ZIP archive")],
+    form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))], workspace: WorkspaceOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change")] = False,
+    author: Annotated[str | None, typer.Option(help="Who the revisions are by; default: your login")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Show how labels from another tool differ from the ones here and save them as new revisions."""
+    _, store = _open(workspace)
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
+    saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
+    if as_json:
+        _emit({**found.document(), "saved": saved}, True, None)
+        return
+    table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
+    for change in found.changes:
+        difference = change.difference
+        numbers = (change.old_px, change.new_px, difference.added_px, difference.removed_px)
+        table.add_row(
+            str(change.sample_id), change.file_name, change.class_name, f"{difference.iou:.4f}", *map(str, numbers)
+        )
+    stdout.print(table)
+    for item in found.skipped:
+        stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
+    done = "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions"
+    counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
+    stdout.print(f"{counts}; {done}", soft_wrap=True)
+
+
+@app.command()
+def scale(
+    sample: Annotated[int, typer.Argument(help="A sample's number; the scale holds for its photo")],
+    workspace: WorkspaceOption,
+    px_per_mm: Annotated[float | None, typer.Option(help="Pixels a millimetre takes")] = None,
+    line: Annotated[str | None, typer.Option(metavar="X1,Y1,X2,Y2", help="Two points of the photo, in pixels")] = None,
+    length_mm: Annotated[float | None, typer.Option(help="How far apart the points of --line are")] = None,
+    author: Annotated[str | None, typer.Option(help="Who gives it; default: your login")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a photo its scale, so that cracks and joints are measured in mm and m."""
+    if (px_per_mm is None) == (line is None) or (line is None) != (length_mm is None):
+        raise RequestError("give either --px-per-mm, or --line X1,Y1,X2,Y2 with --length-mm")
+    _, store = _open(workspace)
+    if line is not None and length_mm is not None:
+        try:
+            x1, y1, x2, y2 = map(float, line.split(","))
+        except ValueError as error:
+            raise RequestError(f"--line {line} needs four numbers, for example 10,20,400,20") from error
+        px_per_mm = scale_from_points((x1, y1), (x2, y2), length_mm)
+    store.set_scale(store.sample(sample).image_hash, px_per_mm, author or getpass.getuser())
+    _emit({"sample": sample, "px_per_mm": px_per_mm}, as_json, f"sample {sample}: {px_per_mm:.4g} px a mm")
 
 
 @app.command()
@@ -225,6 +386,29 @@ def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help
         "--", "--workspace", str(opened.root),
     ]  # fmt: skip
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is timed")] = 5,
+    out: Annotated[Path, typer.Option(help="Where bench.json is written")] = Path("bench.json"),
+    as_json: JsonOption = False,
+) -> None:
+    """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json."""
+    from training.bench import run_bench
+
+    with _progress() as on_progress:
+        document = run_bench(names or [], rounds, on_progress)
+    write_atomically(out, (json.dumps(document, indent=2) + "\n").encode())
+    table = Table("work", "ratio", "reference", "ours", "peak, reference", "peak, ours", "")
+    for name, row in document["ratios"].items():
+        peaks = ("" if row[key] is None else f"{row[key]:.0%}" for key in ("reference_peak", "ours_peak"))
+        table.add_row(
+            name, f"{row['ratio']:.2f}x", *(f"{row[key]:,.0f} ms" for key in ("reference_ms", "ours_ms")), *peaks,
+            row["note"],
+        )  # fmt: skip
+    _emit(document, as_json, table)
 
 
 def main() -> None:
@@ -265,15 +449,20 @@ def _emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
         stdout.print(text, soft_wrap=True)
 
 
-def _metrics_table(document: dict[str, Any]) -> Table:
-    table = Table(
-        "class", "mIoU", "Dice", "precision", "recall", "samples", title=f"run {document['run']} on {document['split']}"
-    )
-    for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
-        table.add_row(
-            name, *(f"{row[key]:.4f}" for key in ("miou", "dice", "precision", "recall")), str(row["samples"])
-        )
-    return table
+def _metrics_table(document: dict[str, Any]) -> Group:
+    """One column a class: there are more metrics than a terminal has room for in a row."""
+    from training.scores import TITLES, mean_key
+
+    rows = {**document["classes"], "overall": document["overall"]}
+    table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
+    for key, title in TITLES.items():
+        table.add_row("mIoU" if key == "iou" else title, *(_number(row[mean_key(key)]) for row in rows.values()))
+    table.add_row("samples", *(str(row["samples"]) for row in rows.values()))
+    return Group(table, *document["advice"])
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _print_inspection(store: Store, as_json: bool) -> None:

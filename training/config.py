@@ -11,7 +11,17 @@ from pydantic import Field, ValidationError, field_validator
 
 from core.errors import ConfigError
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import AugmentSettings, CacheSettings, RefinerSettings, Settings, TrainSettings
+from core.settings import (
+    AugmentSettings,
+    CacheSettings,
+    DecoderSettings,
+    InferenceSettings,
+    LabelSettings,
+    LossSettings,
+    RefinerSettings,
+    Settings,
+    TrainSettings,
+)
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
@@ -27,9 +37,13 @@ class SplitSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """What trains, and whether a full-resolution branch stands behind the decoder."""
+    """What trains, the decoder's shape, and whether a full-resolution branch stands behind it."""
 
     train_backbone: bool = Field(False, description="Train the CLIP towers too; only for training from scratch")
+    unfreeze_blocks: int = Field(
+        0, ge=0, le=48, description="Last vision blocks before the decoder to train too, at train.backbone_lr_factor"
+    )
+    decoder: DecoderSettings = DecoderSettings()
     refiner: RefinerSettings | None = Field(None, description="Full-resolution branch; empty for plain CLIPSeg")
 
 
@@ -44,8 +58,11 @@ class RunConfig(Settings):
     )
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
+    loss: LossSettings = LossSettings()
     augment: AugmentSettings = AugmentSettings()
+    labels: LabelSettings = LabelSettings()
     cache: CacheSettings = CacheSettings()
+    inference: InferenceSettings = InferenceSettings()
     split: SplitSettings = SplitSettings()
 
     @field_validator("synonyms")
@@ -124,7 +141,8 @@ def _nearest_key(key: str) -> str:
     def likeness(known: str, description: str) -> float:
         by_name = difflib.SequenceMatcher(None, key, known).ratio()
         by_description = difflib.SequenceMatcher(None, words, description[: len(words)].lower()).ratio()
-        return max(by_name, 0.9 * by_description)  # a slip of the finger is likelier than another word
+        moved = known.rpartition(".")[2] == key.rpartition(".")[2]  # the right name in the wrong section
+        return max(by_name + moved, 0.9 * by_description)  # a slip of the finger is likelier than another word
 
     keys = known_keys()
     sections = {known.rpartition(".")[0]: "" for known in keys if "." in known}

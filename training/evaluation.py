@@ -13,24 +13,28 @@ from PIL import Image
 from core.errors import RequestError
 from core.files import write_atomically
 from core.masks import Mask, decode_rle, write_mask_png
-from core.metrics import PixelCounts, count_pixels, dice, iou, precision, recall
+from core.metrics import PixelCounts, count_pixels, iou, overlap_by_level
 from core.photos import read_photo
 from data.records import SPLITS, Score
 from data.store import Store
 from data.workspace import Workspace
 from training.config import make_config
-from training.inference import load_predictor, mask_name
+from training.inference import load_predictor, mask_name, thresholds_by_class
 from training.runs import run_folder
+from training.scores import HEADLINE, advice, all_scores, mean, mean_key, means
 
 Probs = NDArray[np.uint8]
+LABELS_OF = ("all", "human")
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
 
 
 def evaluate(
     workspace: Workspace, store: Store, run_id: str, split: str = "test",
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None, labels_of: str = "all",
 ) -> dict[str, Any]:  # fmt: skip
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
+
+    Every sample is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT and the scores to the store.
     Raises RequestError for a run without a checkpoint, an unknown split or an empty one.
@@ -39,50 +43,58 @@ def evaluate(
         raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
     run, folder = store.run(run_id), run_folder(workspace, run_id)
     config = make_config(run.config, f"run {run_id}")
-    predictor = load_predictor(workspace, store, run_id)
+    predictor, thresholds = load_predictor(workspace, store, run_id), thresholds_by_class(workspace, store, run_id)
     samples, labels, scores = store.samples(split=split), store.labels(), []
     if not samples:
         raise RequestError(f"split {split} holds no samples; choose another or import more photos")
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
         prompt = config.synonyms[sample.class_name][0]
-        prediction = predictor.predict(read_photo(workspace.photo_path(sample.image_path)), [prompt])[0]
+        photo = read_photo(workspace.photo_path(sample.image_path))
+        prediction, grid_hw = predictor.predict(photo, [prompt])[0], predictor.grid_hw(photo.shape[:2])
         probs = to_uint8(prediction.probs)
         write_atomically(folder.probs_path(split, sample.id), _png(probs))
-        mask = mask_at(probs, config.train.threshold)
+        threshold = thresholds[sample.class_name]
+        mask = mask_at(probs, threshold)
         write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
         label = labels[sample.id]
-        counts = count_pixels(mask, decode_rle(label.rle))
+        truth = decode_rle(label.rle)
+        counts = count_pixels(mask, truth)
         scores.append(
             Score(
-                run_id, sample.id, split, label.number, config.train.threshold, counts.tp, counts.fp, counts.fn, counts.tn,
-                iou(counts), dice(counts), precision(counts), recall(counts),
+                run_id, sample.id, split, label.number, threshold, counts.tp, counts.fp, counts.fn, counts.tn,
+                **all_scores(mask, truth, grid_hw), grid_height=grid_hw[0], grid_width=grid_hw[1],
             )
         )  # fmt: skip
     store.save_scores(scores)
-    return summary(store, run_id, split)
+    return summary(store, run_id, split, labels_of)
 
 
-def summary(store: Store, run_id: str, split: str) -> dict[str, Any]:
-    """Means over samples, per class and over all, as in the published table. Raises RequestError when nothing was scored."""
+def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> dict[str, Any]:
+    """Means over samples, per class and over all, as in the published table, and advice in sentences.
+
+    labels_of: "human" leaves out labels accepted or edited from a machine's proposal, because truth taken from the model
+    flatters it; "all" does not. A mean is None where the run was scored before that metric was known. Raises RequestError
+    when nothing was scored.
+    """
+    if labels_of not in LABELS_OF:
+        raise RequestError(f"labels {labels_of} is unknown; use one of {', '.join(LABELS_OF)}")
     table = store.scores(run_id, split)
+    if labels_of == "human" and not table.empty:
+        table = table[table["human_made"]]
+        if table.empty:
+            raise RequestError(
+                f"no label of {split} that run {run_id} was scored on is human-made; draw some, or use all"
+            )
     if table.empty:
         raise RequestError(f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split}")
     return {
         "run": run_id,
         "split": split,
-        "classes": {str(name): _means(of_class) for name, of_class in table.groupby("class_name")},
-        "overall": _means(table),
-    }
-
-
-def _means(table: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "miou": float(table["iou"].mean()),
-        "dice": float(table["dice"].mean()),
-        "precision": float(table["precision"].mean()),
-        "recall": float(table["recall"].mean()),
-        "samples": len(table),
+        "labels": labels_of,
+        "classes": {str(name): means(of_class) for name, of_class in table.groupby("class_name")},
+        "overall": means(table),
+        "advice": advice(table),
     }
 
 
@@ -93,8 +105,7 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
     def gains(table: pd.DataFrame) -> dict[str, Any]:
         difference = table["iou_other"] - table["iou"]
         return {
-            "miou": [float(table["iou"].mean()), float(table["iou_other"].mean())],
-            "dice": [float(table["dice"].mean()), float(table["dice_other"].mean())],
+            **{mean_key(key): [mean(table[key]), mean(table[f"{key}_other"])] for key in HEADLINE},
             "better": int((difference > 0.005).sum()),
             "worse": int((difference < -0.005).sum()),
             "samples": len(table),
@@ -105,22 +116,16 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
 
 
 def paired_scores(store: Store, run_id: str, other_id: str, split: str) -> pd.DataFrame:
-    """Columns sample_id, class_name, file_name, iou, dice, iou_other, dice_other. Raises RequestError when none is shared."""
+    """Columns sample_id, class_name, file_name and each of HEADLINE, also with _other. Raises RequestError when none is shared."""
     for known in (run_id, other_id):
         store.run(known)
-    columns = ["sample_id", "class_name", "file_name", "iou", "dice"]
+    columns = ["sample_id", "class_name", "file_name", *HEADLINE]
     both = store.scores(run_id, split)[columns].merge(
-        store.scores(other_id, split)[["sample_id", "iou", "dice"]], on="sample_id", suffixes=("", "_other")
+        store.scores(other_id, split)[["sample_id", *HEADLINE]], on="sample_id", suffixes=("", "_other")
     )
     if both.empty:
         raise RequestError(f"runs {run_id} and {other_id} share no scored samples of {split}; evaluate both first")
     return both
-
-
-def score_mask(prediction: Mask, truth: Mask) -> dict[str, float]:
-    """IoU, Dice, precision and recall under the names people read."""
-    counts = count_pixels(prediction, truth)
-    return {"IoU": iou(counts), "Dice": dice(counts), "Precision": precision(counts), "Recall": recall(counts)}
 
 
 def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str) -> pd.DataFrame:
@@ -139,13 +144,12 @@ def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str)
 
 def counts_by_threshold(probs: Probs, truth: Mask) -> list[PixelCounts]:
     """Pixel counts at each of THRESHOLDS, from one histogram of each side. probs: (H, W) uint8, truth: (H, W) bool."""
-    inside, outside = np.bincount(probs[truth], minlength=256), np.bincount(probs[~truth], minlength=256)
-    tp_from, fp_from = inside[::-1].cumsum()[::-1], outside[::-1].cumsum()[::-1]
+    tp_from, fp_from = overlap_by_level(probs, truth)
     counts = []
     for threshold in THRESHOLDS:
         level = _level(threshold)
         tp, fp = int(tp_from[level]), int(fp_from[level])
-        counts.append(PixelCounts(tp, fp, int(inside.sum()) - tp, int(outside.sum()) - fp))
+        counts.append(PixelCounts(tp, fp, int(tp_from[0]) - tp, int(fp_from[0]) - fp))
     return counts
 
 

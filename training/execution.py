@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import logging
 import os
 import signal
 import threading
@@ -18,20 +19,28 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.box_sam import BoxSam
 from core.dataset import Example, PromptedDataset
 from core.errors import DrywallError, RequestError
 from core.feature_cache import FeatureCache
 from core.files import write_atomically
 from core.model import PromptSegmenter
+from core.settings import LabelSettings
 from core.trainer import Event, Outcome, State, train
 from data.records import Run
 from data.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
 from training.evaluation import evaluate
+from training.inference import load_predictor
 from training.model_card import model_card
+from training.proposals import with_tight_label
+from training.provenance import record_provenance
 from training.runs import check_resumable, run_folder
 from training.scratch import SCRATCH, untrained_segmenter
+from training.thresholds import best_thresholds, save_thresholds
+
+logger = logging.getLogger(__name__)
 
 
 def execute(
@@ -63,7 +72,11 @@ def execute(
     )  # fmt: skip
     stopping = _listen_for_stop()
     try:
+        if first:
+            record_provenance(store, folder.environment)
         outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
+        if first and outcome.best_epoch and not outcome.stopped:
+            _choose_thresholds(workspace, store, run, tell)
         if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
             tell({"event": "scoring"})
             evaluate(workspace, store, run_id, "test")
@@ -102,14 +115,21 @@ def _reason(error: Exception, run_id: str) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def examples(workspace: Workspace, store: Store, split: str, label_set: str | None = None) -> list[Example]:
-    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none."""
-    labels = store.labels(label_set)
-    found = [
-        Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), labels[s.id].rle)
-        for s in store.samples(split=split)
-        if s.id in labels
-    ]
+def examples(
+    workspace: Workspace, store: Store, split: str, label_set: str | None = None, labels: LabelSettings | None = None
+) -> list[Example]:
+    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
+
+    labels: what box labels stand for; they stay boxes without it.
+    """
+    labels = labels or LabelSettings()
+    sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
+    revisions = store.labels(label_set)
+    found = []
+    for s in store.samples(split=split):
+        if (revision := revisions.get(s.id)) is not None:
+            example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
+            found.append(with_tight_label(example, s, revision, labels, sam))
     if not found:
         raise RequestError(
             f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)"
@@ -122,8 +142,8 @@ def _train(
     resume: bool,
 ) -> Outcome:  # fmt: skip
     config, folder = make_config(run.config, f"run {run.id}"), run_folder(workspace, run.id)
-    train_examples = examples(workspace, store, "train", run.label_set)
-    val_examples = examples(workspace, store, "val", run.label_set)
+    train_examples = examples(workspace, store, "train", run.label_set, config.labels)
+    val_examples = examples(workspace, store, "val", run.label_set, config.labels)
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
@@ -149,7 +169,7 @@ def _train(
         folder.put_best(lambda place: segmenter.save_pretrained(place, card))
 
     return train(
-        segmenter, train_set, val_set, settings, on_event=listen, save_best=save,
+        segmenter, train_set, val_set, settings, config.loss, on_event=listen, save_best=save,
         save_state=lambda state: _write_state(folder.last_state, state), resume_from=state, should_stop=should_stop,
         features=_feature_cache(workspace, segmenter, config),
     )  # fmt: skip
@@ -174,6 +194,17 @@ def _read_state(path: Path) -> State:
     return State(**torch.load(path, map_location="cpu", weights_only=True))
 
 
+def _choose_thresholds(workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None]) -> None:
+    config = make_config(run.config, f"run {run.id}")
+    if not config.train.threshold_per_class:
+        return
+    tell({"event": "choosing thresholds"})
+    val_examples = examples(workspace, store, "val", run.label_set)
+    found = best_thresholds(load_predictor(workspace, store, run.id), val_examples, config.synonyms)
+    save_thresholds(found, run_folder(workspace, run.id).thresholds)
+    tell({"event": "thresholds", "classes": found})
+
+
 def make_segmenter(config: RunConfig) -> PromptSegmenter:
     """The model a run starts from, with its parts frozen or free as configured."""
     torch.manual_seed(config.train.seed)
@@ -182,9 +213,16 @@ def make_segmenter(config: RunConfig) -> PromptSegmenter:
         segmenter = untrained_segmenter(prompts, config.train.seed)
     else:
         segmenter = PromptSegmenter.load(config.checkpoint)
+    if segmenter.reshape_decoder(config.model.decoder):
+        own = segmenter.clipseg.config
+        logger.warning(
+            "the decoder starts untrained: reduce_dim %d, extract_layers %s differ from those of %s",
+            own.reduce_dim, own.extract_layers, config.checkpoint,
+        )  # fmt: skip
     if config.model.refiner is not None and segmenter.refiner is None:
         segmenter.add_refiner(config.model.refiner)
     segmenter.freeze_backbone(not config.model.train_backbone)
+    segmenter.unfreeze_blocks(config.model.unfreeze_blocks)
     return segmenter
 
 

@@ -15,10 +15,13 @@ from data.store import Store
 from data.workspace import Workspace
 from training.evaluation import mask_at, read_probs
 from training.runs import run_folder
+from training.scores import headline
 
 # Okabe & Ito's colours, told apart with every kind of colour vision
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = (0, 158, 115), (213, 94, 0), (86, 180, 233)
 AGREEMENT_NAMES = {"found": TRUE_POSITIVE, "false alarm": FALSE_POSITIVE, "missed": FALSE_NEGATIVE}
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+CLASS_COLOURS = {"all": "#777777", "cracks": "#D55E00", "taping": "#0072B2"}
 # Viridis at nine places (van der Walt & Smith 2015): even in brightness, readable in grey
 _VIRIDIS = np.array(
     [(68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99),
@@ -68,7 +71,7 @@ def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, 
                 truth = decode_rle(labels[int(score.sample_id)].rle)
                 prediction = mask_at(probs, float(score.threshold))
                 pictures = [photo, paint(photo, truth, TRUE_POSITIVE), paint_agreement(photo, truth, prediction)]
-                rows.append((f"{score.file_name}   IoU {score.iou:.3f}   Dice {score.dice:.3f}", pictures))
+                rows.append((f"{score.file_name}   {headline(score)}", pictures))
             path = folder.evaluation(split) / "figures" / f"{class_name}_{which}.png"
             write_atomically(path, _sheet(f"{class_name}: {which} on {split}", rows))
             written.append(path)

@@ -31,7 +31,7 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/ID: config.yaml, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT."""
+    """runs/ID: config.yaml, environment.json, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT, report.{pdf,html}."""
 
     root: Path
 
@@ -46,6 +46,11 @@ class RunFolder:
     @property
     def log(self) -> Path:
         return self.root / "log.txt"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit, machine and data as they were when the run started (`training.provenance`)."""
+        return self.root / "environment.json"
 
     @property
     def best_checkpoint(self) -> Path:
@@ -72,6 +77,14 @@ class RunFolder:
         for other in self.best_checkpoint.parent.glob("best-*"):
             if other.name != folder.name:
                 shutil.rmtree(other, ignore_errors=True)
+
+    @property
+    def thresholds(self) -> Path:
+        """Class to threshold, as chosen on validation (`training.thresholds`)."""
+        return self.best_checkpoint / "thresholds.json"
+
+    def report(self, suffix: str) -> Path:
+        return self.root / f"report.{suffix}"
 
     def evaluation(self, split: str) -> Path:
         return self.root / "evaluation" / split
@@ -187,8 +200,9 @@ def progress_of(events: list[dict[str, Any]]) -> RunProgress:
     what = f"epoch {last['epoch']} of {last['epochs']}, step {last['step']} of {last['steps']}"
     if len(epochs) == last["epoch"]:
         what = f"epoch {last['epoch']} of {last['epochs']} done"
-    if any(event["event"] == "scoring" for event in events):
-        share, what = 1.0, "scoring the test split"
+    for name, doing in (("choosing thresholds", "choosing thresholds"), ("scoring", "scoring the test split")):
+        if any(event["event"] == name for event in events):
+            share, what = 1.0, doing
     start = next(event for event in reversed(events) if event["event"] == "started")
     done_before = start.get("epoch", 0) / last["epochs"]  # a resumed run began there
     elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(start["time"])).total_seconds()

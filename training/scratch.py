@@ -13,15 +13,13 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from core.model import PromptSegmenter
+from core.model import PromptSegmenter, initialise_decoder
 
 SCRATCH = "scratch"
 """The checkpoint name that stands for untrained weights."""
 _END = "</w>"
 _START_TOKEN, _STOP_TOKEN = "<|startoftext|>", "<|endoftext|>"
 _SIDE_PX, _CONTEXT = 352, 77
-_RARELY = -2.0
-"""The logit an untrained model gives everywhere: a defect covers about a tenth of a photo."""
 
 
 def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128, layers: int = 4) -> PromptSegmenter:
@@ -50,9 +48,7 @@ def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128,
         image_std=[0.229, 0.224, 0.225],
     )
     clipseg = CLIPSegForImageSegmentation(config).eval()
-    last = clipseg.decoder.transposed_convolution[-1]  # random, it gives logits of several hundred: begin with "rarely"
-    torch.nn.init.zeros_(last.weight)
-    torch.nn.init.constant_(last.bias, _RARELY)
+    initialise_decoder(clipseg.decoder)
     return PromptSegmenter(clipseg, CLIPSegProcessor(images, tokenizer))
 
 

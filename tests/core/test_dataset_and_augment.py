@@ -34,7 +34,7 @@ def test_photo_and_mask_move_together(example):
         data.epoch = epoch
         item = data[0]
         assert item.prompts[0] in PUBLISHED_SYNONYMS["cracks"]
-        assert ((item.photos[0] >= 0.5) == item.masks.bool()).float().mean() > 0.97
+        assert ((item.photos[0] >= 0.5) == (item.masks >= 0.5)).float().mean() > 0.97
         shapes.add(item.masks.numpy().tobytes())
     assert len(shapes) > 8
 
@@ -82,14 +82,25 @@ def test_batches_leave_out_photos_nobody_reads(example):
         pytest.param(View(mirrored=True), [[2, 1], [4, 3]], id="mirrored"),
         pytest.param(View(turns=1), [[2, 4], [1, 3]], id="quarter-turn-counter-clockwise"),
         pytest.param(View(turns=2), [[4, 3], [2, 1]], id="half-turn"),
-        pytest.param(View(0.5, 0.5, 0.5), [[4, 4], [4, 4]], id="lower-right-quarter"),
+        pytest.param(View(1.0, 1.0, 0.5), [[4, 4], [4, 4]], id="lower-right-quarter"),
     ],
 )
 def test_views_place_pixels_exactly(view, expected):
     picture = np.array([[1, 2], [3, 4]], np.uint8)
-    size = 2 if view.side == 1 else 1
+    size = 2 if view.side is None else 1
     placed = (view.place(picture, size)[0] * 255).round().int()
     assert placed.tolist() == expected if size == 2 else placed.item() == expected[0][0]
+
+
+def test_crops_are_square_and_lie_inside_the_photo():
+    ramp = np.tile(np.arange(100, dtype=np.uint8), (40, 1))  # 100 wide, 40 high
+    augment = Augment(AugmentSettings(crop_min=0.5))
+    for seed in range(30):
+        view = augment.draw(np.random.default_rng(seed))
+        placed = view.place(ramp, 40)[0] * 255
+        width = placed[0, -1] - placed[0, 0]  # columns seen, one grey value each
+        assert width == pytest.approx(40 * view.side, abs=2)
+        assert (placed == placed[0]).all()
 
 
 def test_free_rotation_turns_about_the_centre():
@@ -102,7 +113,7 @@ def test_free_rotation_turns_about_the_centre():
 def test_light_leaves_geometry_alone_and_repeats():
     augment, photo = Augment(AugmentSettings(colour=0.5, blur=1.0, noise=0.1)), torch.rand(3, 32, 32)
     view = augment.draw(np.random.default_rng(1))
-    assert (view.left, view.side, view.mirrored, view.turns, view.degrees) == (0, 1, False, 0, 0)
+    assert (view.side, view.mirrored, view.turns, view.degrees) == (None, False, 0, 0)
     before = torch.random.get_rng_state()
     lit = augment.light(photo, view)
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -6,6 +6,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from scipy.ndimage import binary_dilation, binary_erosion
 from skimage.draw import disk, polygon
+from skimage.morphology import skeletonize
 
 from core.masks import (
     decode_rle,
@@ -65,6 +66,14 @@ def test_diagonal_band_has_the_area_of_its_length_times_width():
 def test_hairline_is_never_broken():
     band = draw_band(np.array([(1.0, 1.0), (18.0, 7.0)]), 0.5, (10, 20))
     assert band.any(axis=0)[1:18].all()
+
+
+@pytest.mark.parametrize("width_px", [0.5, 1, 3])
+def test_bools_of_a_band_are_zeros_and_ones(width_px):
+    """Bools made of 255, as a bilevel Pillow image gives them, crash scikit-image's skeletonize."""
+    band = draw_band(np.array([(1.0, 1.0), (18.0, 7.0)]), width_px, (10, 20))
+    assert set(np.unique(band.view(np.uint8))) == {0, 1}
+    assert skeletonize(band).any()
 
 
 def test_png_is_one_channel_of_0_and_255(tmp_path):

@@ -9,10 +9,12 @@ import pytest
 import torch
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 
-from core.errors import CheckpointError, RequestError
+from core.errors import CheckpointError, ConfigError, RequestError
 from core.model import PromptSegmenter
 from core.model_names import COMPACT, PUBLISHED
-from core.settings import RefinerSettings
+from core.parameters import parameter_groups
+from core.settings import DecoderSettings, RefinerSettings, TrainSettings
+from training.scratch import untrained_segmenter
 
 PROMPTS = ["segment crack", "segment taping area", "segment a long sentence about the wall"]
 
@@ -157,3 +159,52 @@ def test_untrained_branch_changes_nothing(tiny_segmenter):
     fresh.add_refiner(RefinerSettings(width=8))
     expected = torch.nn.functional.interpolate(coarse[None], (50, 70), mode="bilinear")[0]
     assert torch.equal(fresh.refine(photos, coarse, text), expected)
+
+
+def test_only_the_last_used_blocks_are_released_and_learn_slower():
+    segmenter = untrained_segmenter(PROMPTS, seed=5, hidden=32, layers=6)
+    segmenter.reshape_decoder(DecoderSettings(extract_layers=(1, 2, 4)))  # block 5 reaches no decoder
+    frozen = parameter_groups(segmenter, TrainSettings(lr=1e-3))
+    assert [p for group in frozen for p in group["params"]] == [p for p in segmenter.parameters() if p.requires_grad]
+    segmenter.unfreeze_blocks(2)
+    released = {name for name, p in segmenter.clipseg.clip.named_parameters() if p.requires_grad}
+    assert {name.split(".")[3] for name in released} == {"3", "4"}
+    assert all(name.startswith("vision_model.encoder.layers.") for name in released)
+    head, towers = parameter_groups(segmenter, TrainSettings(lr=1e-3, backbone_lr_factor=0.1))
+    assert (head["lr"], towers["lr"]) == (1e-3, pytest.approx(1e-4))
+    assert len(towers["params"]) == len(released)
+    assert len(head["params"]) + len(released) == sum(p.requires_grad for p in segmenter.parameters())
+    segmenter(torch.rand(2, 3, 40, 40), PROMPTS[:2]).sum().backward()
+    reached = {name for name, p in segmenter.clipseg.clip.named_parameters() if p.grad is not None}
+    assert reached == released
+    with pytest.raises(ConfigError, match=r"must not exceed the 5 vision blocks in use, got 6"):
+        segmenter.unfreeze_blocks(6)
+
+
+@pytest.mark.parametrize(
+    "wanted", [DecoderSettings(), DecoderSettings(reduce_dim=64, extract_layers=(1, 2, 3))], ids=["empty", "the-same"]
+)
+def test_a_decoder_of_the_checkpoints_own_shape_is_kept(tiny_segmenter, wanted):
+    segmenter = untrained_segmenter(PROMPTS, seed=6, hidden=32, layers=4)
+    before = segmenter.clipseg.decoder
+    assert not segmenter.reshape_decoder(wanted)
+    assert segmenter.clipseg.decoder is before
+
+
+def test_a_decoder_of_another_shape_starts_fresh_and_comes_back_from_disk(tmp_path):
+    segmenter = untrained_segmenter(PROMPTS, seed=6, hidden=32, layers=4)
+    key = segmenter.frozen_key()
+    assert segmenter.reshape_decoder(DecoderSettings(reduce_dim=32, extract_layers=(0, 1, 2, 3)))
+    assert segmenter.clipseg.decoder.film_mul.out_features == 32
+    assert len(segmenter.clipseg.decoder.layers) == 4
+    assert segmenter.frozen_key() != key  # other activations are wanted: a feature cache must not mix them up
+    segmenter.save_pretrained(tmp_path, "")
+    again = PromptSegmenter.load(tmp_path)
+    assert (again.clipseg.config.reduce_dim, again.clipseg.extract_layers) == (32, [0, 1, 2, 3])
+    ours, theirs = segmenter.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    logits = again(torch.rand(1, 3, 50, 60), PROMPTS[:1])
+    assert torch.equal(logits, torch.full_like(logits, -2.0))  # "rarely", as long as it is untrained
+    for layers in ((2, 1), (1, 4), (1, 1)):
+        with pytest.raises(ConfigError, match="must rise and lie below 4"):
+            segmenter.reshape_decoder(DecoderSettings(extract_layers=layers))

@@ -1,6 +1,5 @@
 import multiprocessing
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,7 @@ def test_renewing_keeps_the_time_it_was_taken(filled):
 
 
 def test_a_lease_ends_by_time_by_release_and_by_deciding(filled):
-    filled.take(1, "ann", minutes=0.001)
-    time.sleep(0.1)
+    filled.take(1, "ann", minutes=-1)
     assert filled.take(1, "bob").reviewer == "bob"
     filled.release(1, "ann")  # it is bob's by now
     assert filled.lease(1).reviewer == "bob"
@@ -42,26 +40,16 @@ def test_a_lease_ends_by_time_by_release_and_by_deciding(filled):
 
 
 def test_in_review_follows_from_the_lease(filled):
-    filled.take(1, "ann", minutes=0.002)
+    filled.take(1, "ann")
     assert filled.sample(1).review_state == "in review"
     assert filled.counts().set_index("review_state")["samples"].to_dict() == {"in review": 1, "to review": 2}
-    time.sleep(0.2)
+    filled.take(1, "ann", minutes=-1)
     assert filled.sample(1).review_state == "to review"  # the browser was closed; nothing is left behind
     filled.take(1, "ann")
     filled.save_label(1, np.ones((4, 6), bool), based_on=1, author="ann", tool="brush")
     assert filled.sample(1).review_state == "fixed"
     with pytest.raises(RequestError, match="state in review is unknown"):
         filled.add_review(1, "in review", "ann")
-
-
-def test_the_log_holds_every_decision_in_order(filled):
-    filled.add_review(2, "skipped", "ann", "blurred")
-    filled.add_review(1, "accepted", "bob")
-    log = filled.review_log()
-    assert log[["sample_id", "state", "reviewer", "comment", "file_name"]].to_numpy().tolist() == [
-        [2, "skipped", "ann", "blurred", "1.jpg"],
-        [1, "accepted", "bob", "", "0.jpg"],
-    ]
 
 
 def _take_all(path: str, name: str, samples: int, start, won) -> None:

@@ -4,6 +4,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from core.errors import RequestError, StaleRevisionError, WorkspaceError
 from core.masks import decode_rle, encode_rle
 from data.records import ImageRecord, NewSample, Score
 from data.store import Store
+from data.upgrades import SCHEMA_VERSION
 
 MASK = np.eye(4, 6, dtype=bool)
 
@@ -139,12 +142,75 @@ def test_reviews_are_kept_newest_first(filled):
     assert filled.counts().set_index("review_state")["samples"].to_dict() == {"accepted": 1, "to review": 2}
 
 
+SCORED = Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, 0.1, 0.2, 0.3, 0.4)
+NEW_COLUMNS = [name for name, value in asdict(SCORED).items() if value is None]
+
+
+def columns_of(path):
+    connection = sqlite3.connect(path)
+    names = [
+        name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    ]
+    found = {
+        name: sorted(  # SQLAlchemy writes DOUBLE from 2.1 on; to SQLite both are REAL
+            (column, kind.replace("DOUBLE", "FLOAT"), required, default)
+            for _, column, kind, required, default, _ in connection.execute(f"PRAGMA table_info({name})")
+        )
+        for name in names
+    }
+    connection.close()
+    return found
+
+
+def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tmp_path, take_back):
+    name = filled.freeze_labels("s").name
+    filled.create_run("r", name="n", checkpoint="compact", label_set=name, config={"a": 1})
+    filled.save_scores([SCORED])
+    filled.close()
+    new = columns_of(tmp_path / "qa.db")
+    take_back(tmp_path / "qa.db")
+    assert columns_of(tmp_path / "qa.db") != new
+    upgraded = Store(tmp_path / "qa.db")
+    assert columns_of(tmp_path / "qa.db") == new
+    row = upgraded.scores("r").iloc[0]
+    assert (row.iou, row.recall) == (0.1, 0.4)
+    assert row[NEW_COLUMNS].isna().all()
+    upgraded.save_scores([replace(SCORED, tolerant_f1_2px=0.9)])
+    assert upgraded.scores("r")["tolerant_f1_2px"].tolist() == [0.9]
+    upgraded.close()
+    Store(tmp_path / "qa.db").close()  # and nothing is upgraded twice
+
+
+def test_two_may_open_an_old_workspace_at_once(filled, tmp_path, take_back):
+    filled.close()
+    take_back(tmp_path / "qa.db")
+    with ThreadPoolExecutor(4) as pool:
+        for store in pool.map(Store, [tmp_path / "qa.db"] * 4):
+            assert store.scores().empty
+            store.close()
+
+
 def test_newer_and_broken_workspaces_are_refused(filled, tmp_path):
     with sqlite3.connect(tmp_path / "qa.db") as connection:
         connection.execute("UPDATE workspace SET schema_version = 99")
     connection.close()
-    with pytest.raises(WorkspaceError, match="schema version 99, this program knows"):
+    with pytest.raises(WorkspaceError, match=f"schema version 99, this program knows {SCHEMA_VERSION}"):
         Store(tmp_path / "qa.db")
     (tmp_path / "junk.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(WorkspaceError, match="cannot be opened"):
         Store(tmp_path / "junk.db")
+
+
+def test_a_workspace_of_version_1_gains_the_boxes_column_in_place(empty_store, tmp_path):
+    add_samples = [NewSample("h", "taping", "a.jpg", "train", True, encode_rle(MASK))]
+    empty_store.add_samples([ImageRecord("h", "images/h.jpg", *MASK.shape)], add_samples)
+    empty_store.close()
+    with sqlite3.connect(tmp_path / "qa.db") as old:
+        old.execute("ALTER TABLE samples DROP COLUMN boxes")
+        old.execute("UPDATE workspace SET schema_version = 1")
+    old.close()
+    upgraded = Store(tmp_path / "qa.db")
+    assert upgraded.samples()[0].boxes == []
+    upgraded.close()
+    again = Store(tmp_path / "qa.db")  # the second opening finds nothing to do
+    again.close()

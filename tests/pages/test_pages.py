@@ -71,9 +71,27 @@ def test_a_link_opens_the_sample_and_the_threshold_follows(trained, store):
     assert low >= high
 
 
+def test_the_address_carries_every_filter_of_the_gallery(trained, store):
+    scores = store.scores(trained, "test")
+    app = show("failures", run=trained, by="tolerant_f1_2px", order="best first", iou="0-0.9")
+    shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
+    kept = scores[scores["iou"] <= 0.9].sort_values("tolerant_f1_2px", ascending=False, kind="stable")
+    assert len(shown) == min(12, len(kept))
+    if len(kept):
+        assert shown[0].endswith(f"tolerant F1 {kept['tolerant_f1_2px'].iloc[0]:.3f}**")
+    slider = next(slider for slider in app.slider if slider.label == "IoU")
+    slider.set_value((0.2, 0.7)).run()
+    assert app.query_params["iou"] in ("0.2-0.7", ["0.2-0.7"])  # by Streamlit version
+    assert app.query_params["by"] in ("tolerant_f1_2px", ["tolerant_f1_2px"])
+
+
 def test_metrics_table_equals_the_scores(trained, store):
     table = show("metrics").dataframe[0].value
     assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())
+
+
+def test_the_metrics_page_offers_the_report_in_both_forms(trained):
+    assert [button.label for button in show("metrics").get("download_button")] == ["Report (PDF)", "Report (HTML)"]
 
 
 def test_deciding_writes_a_review(trained, store):
@@ -99,6 +117,32 @@ def test_launch_form_refuses_what_cannot_be(trained, store):
     next(button for button in app.button if button.label == "Launch").click().run()
     assert "train.lr input should be greater than 0" in app.error[0].value
     assert len(store.runs()) == 1
+
+
+def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypatch):
+    launched = []
+    monkeypatch.setattr("training.runs.launch", lambda w, s, config: launched.append(config) or store.run(trained))
+    app = show("train")
+    app.number_input(key="loss_quick_cldice").set_value(0.2)
+    app.number_input(key="inference_quick_side_px").set_value(704)
+    app.number_input(key="model_quick_unfreeze_blocks").set_value(2)
+    app.checkbox(key="train_quick_threshold_per_class").set_value(True)
+    app.text_input(key="decoder_quick_extract_layers").set_value("1, 2, x").run()
+    next(button for button in app.button if button.label == "Launch").click().run()
+    assert "model.decoder.extract_layers.2 input should be a valid integer" in app.error[0].value
+    app.text_input(key="decoder_quick_extract_layers").set_value("1, 2, 3").run()
+    next(button for button in app.button if button.label == "Launch").click().run()
+    (config,) = launched
+    assert (config.loss.cldice, config.inference.side_px, config.inference.tiles) == (0.2, 704, 0)
+    assert (config.model.unfreeze_blocks, config.model.decoder.extract_layers) == (2, (1, 2, 3))
+    assert (config.model.decoder.reduce_dim, config.train.threshold_per_class) == (None, True)
+
+
+def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained):
+    app = show("prompt_lab")
+    assert [slider.value for slider in app.slider] == [0.5, 0.5]
+    app.number_input(key=f"inference_run {trained}_tiles").set_value(10).run()
+    assert "inference.tiles" in app.error[0].value
 
 
 def test_demo_workspace_is_made_once(tmp_path):

@@ -37,6 +37,9 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert {"miou", "dice", "samples"} <= set(scored["classes"]["cracks"])
     figures = json.loads(run("failures", trained["run"], "--json", workspace=ws))["figures"]
     assert all(Path(path).is_file() for path in figures)
+    report = json.loads(run("report", trained["run"], "--json", workspace=ws))
+    assert [Path(report[kind]).name for kind in ("pdf", "html")] == ["report.pdf", "report.html"]
+    assert Path(report["pdf"]).read_bytes().startswith(b"%PDF-")
     assert run("compare", trained["run"], trained["run"], workspace=ws)
     photo = next((raw_export / "cracks" / "train").glob("*.jpg"))
     masks = json.loads(
@@ -47,6 +50,14 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
         f"{photo.stem}__segment_wall_crack.png",
         f"{photo.stem}__segment_joint_tape.png",
     ]
+    tiled = json.loads(
+        run("predict", photo, "segment wall crack", "--run", trained["run"], "--tiles", "64", "--side", "192", "--flips",
+            "--out", tmp_path / "tiled", "--json", workspace=ws)
+    )["masks"]  # fmt: skip
+    assert read_mask_png(Path(tiled[0])).shape == read_mask_png(Path(masks[0])).shape
+    assert "inference.side_px input should be a multiple of 16, got 100" in run(
+        "predict", photo, "segment wall crack", "--side", "100", workspace=ws, code=2
+    )
     with Image.open(masks[0]) as mask, Image.open(photo) as image:
         assert (mask.mode, mask.size) == ("L", image.size)
         assert set(np.unique(np.array(mask))) <= {0, 255}
@@ -64,6 +75,9 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
         (["predict", str(ROOT / "README.md"), "segment crack"], 1, "is not a picture"),
         (["predict", str(ROOT / "README.md"), "segment crack", "--threshold", "2"], 2, "must lie in (0, 1), got 2.0"),
         (["export", "--format", "voc"], 2, "format voc is unknown"),
+        (["import-labels", "/nowhere", "--format", "cvat"], 2, "/nowhere is not there"),
+        (["scale", "1", "--px-per-mm", "2", "--line", "1,2,3,4"], 2, "give either --px-per-mm, or --line"),
+        (["scale", "1", "--line", "1,2,3", "--length-mm", "3"], 2, "--line 1,2,3 needs four numbers"),
         (["fly"], 2, "No such command"),
     ],
 )
@@ -85,6 +99,20 @@ def test_exports_come_back(workspace, store, tmp_path):
     run("export", "--format", "masks", "--out", tmp_path / "masks", workspace=workspace.root)
     areas = sorted(int(read_mask_png(path).sum()) for path in (tmp_path / "masks").rglob("*.png"))
     assert areas == sorted(int(decode_rle(rle).sum()) for _, rle in before.values())
+    run("export", "--format", "cvat", "--out", tmp_path / "cvat", workspace=workspace.root)
+    command = ["import-labels", tmp_path / "cvat", "--format", "cvat", "--json", "--dry-run"]
+    first = store.samples()[0]
+    store.save_label(first.id, np.zeros(first.size_hw, bool), based_on=1, author="ann", tool="drawn")
+    dry = json.loads(run(*command, workspace=workspace.root))
+    assert [entry["sample"] for entry in dry["changed"]] == [first.id]
+    assert (dry["saved"], len(dry["same"]), dry["skipped"]) == ([], len(before) - 1, [])
+    said = run("import-labels", tmp_path / "cvat", "--format", "cvat", "--author", "bob", workspace=workspace.root)
+    assert "1 labels differ" in " ".join(said.split())
+    assert (store.label(first.id).author, store.label(first.id).tool) == ("bob", "imported from CVAT")
+    given = run("scale", first.id, "--line", "0,0,30,40", "--length-mm", 25, "--json", workspace=workspace.root)
+    assert json.loads(given) == {"sample": first.id, "px_per_mm": 2.0}
+    sizes = run("export", "--format", "sizes", "--out", tmp_path, "--json", workspace=workspace.root)
+    assert json.loads(sizes)["lines"] == len(before)
     run("export", "--format", "yolo", "--out", tmp_path / "yolo", workspace=workspace.root)
     assert (tmp_path / "yolo" / "classes.txt").read_text() == "cracks\ntaping\n"
     assert len(list((tmp_path / "yolo" / "labels").rglob("*.txt"))) == len({hash_ for hash_, _ in before})

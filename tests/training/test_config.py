@@ -8,15 +8,10 @@ from training.config import RunConfig, dump_config, known_keys, load_config, mak
 
 def test_published_values():
     config = load_config("published")
-    train = config.train
-    assert (train.bce, train.dice, train.lr, train.weight_decay, train.patience, train.seed) == (
-        0.5,
-        0.5,
-        1e-4,
-        1e-4,
-        7,
-        42,
-    )
+    train, loss = config.train, config.loss
+    assert (train.lr, train.weight_decay, train.patience, train.seed) == (1e-4, 1e-4, 7, 42)
+    assert (loss.bce, loss.dice) == (0.5, 0.5)
+    assert (loss.tversky, loss.focal, loss.cldice, loss.boundary) == (0, 0, 0, 0)
     assert (config.split.train, config.split.val, config.split.seed) == (0.70, 0.15, 42)
     assert config.checkpoint == "CIDAS/clipseg-rd64-refined"
     assert not config.augment.flip
@@ -44,6 +39,8 @@ def test_overrides():
     ("override", "words"),
     [
         ("train.learning_rate=1", "train.learning_rate is not a known key, did you mean train.lr?"),
+        ("train.bce=1", "train.bce is not a known key, did you mean loss.bce?"),
+        ("loss={bce: 0, dice: 0}", "loss weights must not all be 0"),
         ("train.epoch=1", "did you mean train.epochs?"),
         ("trian.lr=1", "did you mean train"),
         ("train.lr=fast", "train.lr input should be a valid number"),

@@ -10,7 +10,8 @@ from core.errors import DrywallError, RequestError
 from core.masks import decode_rle, read_mask_png
 from core.metrics import count_pixels, iou
 from core.model import PromptSegmenter
-from training.config import load_config
+from core.settings import InferenceSettings
+from training.config import load_config, make_config
 from training.evaluation import (
     THRESHOLDS,
     compare,
@@ -21,9 +22,11 @@ from training.evaluation import (
     threshold_curve,
     to_uint8,
 )
-from training.execution import execute
+from training.execution import examples, execute
 from training.figures import write_failures
+from training.inference import load_predictor, threshold_of, thresholds_by_class
 from training.runs import create_run, current_run, launch, progress_of, run_folder, stop
+from training.thresholds import best_of
 
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 
@@ -100,6 +103,62 @@ def test_threshold_counts_equal_counting_each_mask():
 def test_quantised_probabilities_keep_the_mask_at_one_half():
     probs = np.nextafter(np.float32([[0.5, 0.5, 1, 0]]), np.float32([[0, 1, 1, 0]]))
     assert mask_at(to_uint8(probs), 0.5).tolist() == [[False, True, True, False]]
+
+
+def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, store, config):
+    config = config.model_copy(
+        update={
+            "train": config.train.model_copy(update={"threshold_per_class": True, "threshold": 0.3}),
+            "inference": InferenceSettings(tiles=96),
+        }
+    )
+    run = create_run(workspace, store, config).id
+    execute(workspace, store, run)
+    chosen = json.loads(run_folder(workspace, run).thresholds.read_text())
+    assert run_folder(workspace, run).thresholds.parent == run_folder(workspace, run).best_checkpoint
+    predictor = load_predictor(workspace, store, run)
+    assert predictor.inference == config.inference
+    best = {}
+    for example in examples(workspace, store, "val"):  # every threshold by hand, one mask at a time
+        photo, truth = example.read()
+        probs = to_uint8(predictor.predict(photo, [config.synonyms[example.class_name][0]])[0].probs)
+        of_class = best.setdefault(example.class_name, {float(t): [] for t in THRESHOLDS})
+        for threshold, scores in of_class.items():
+            scores.append(iou(count_pixels(mask_at(probs, threshold), truth)))
+    for name, of_class in best.items():
+        means = {threshold: np.mean(scores) for threshold, scores in of_class.items()}
+        # rounding may move a pixel across a threshold between two passes, so a near tie may fall either way
+        assert means[chosen[name]] == pytest.approx(max(means.values()), abs=1e-3)
+    assert thresholds_by_class(workspace, store, run) == {"cracks": 0.3, "taping": 0.3} | chosen
+    table = store.scores(run, "test")
+    assert {row.class_name: row.threshold for row in table.itertuples()}.items() <= chosen.items()
+    assert threshold_of(workspace, store, run, "Segment drywall  seam") == chosen["taping"]
+    assert threshold_of(workspace, store, run, "segment door") == 0.3
+    assert threshold_of(workspace, store, None, "segment crack") == 0.5
+    kinds = [event["event"] for event in run_folder(workspace, run).read_events()]
+    assert kinds.index("choosing thresholds") < kinds.index("thresholds") < kinds.index("scoring")
+
+
+@pytest.mark.parametrize(
+    ("mious", "expected"),
+    [({0.2: 0.4, 0.6: 0.5}, 0.6), ({0.1: 0.5, 0.4: 0.5, 0.8: 0.5}, 0.4), ({}, 0.5)],
+    ids=["highest", "nearest-to-one-half", "all-equal"],
+)
+def test_best_threshold(mious, expected):
+    assert best_of(np.array([mious.get(float(threshold), 0.1) for threshold in THRESHOLDS])) == expected
+
+
+def test_unfrozen_blocks_and_a_fresh_decoder_train_and_are_saved(workspace, store, config, caplog):
+    model = make_config({"model": {"unfreeze_blocks": 1, "decoder": {"reduce_dim": 32}}}).model
+    run = create_run(workspace, store, config.model_copy(update={"model": model})).id
+    execute(workspace, store, run)
+    assert "the decoder starts untrained: reduce_dim 32, extract_layers [1, 2, 2]" in caplog.text
+    trained = PromptSegmenter.load(run_folder(workspace, run).best_checkpoint)
+    before, after = (s.clipseg.clip.state_dict() for s in (PromptSegmenter.load(config.checkpoint), trained))
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("vision_model.encoder.layers.2.") for name in changed)
+    assert trained.clipseg.config.reduce_dim == 32
 
 
 def test_requests_that_cannot_be_met(workspace, store, finished, config):

@@ -1,0 +1,172 @@
+"""The pages of the review desk, run by Streamlit's AppTest on a workspace with two scored runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.masks import decode_rle
+from core.metrics import count_pixels, dice, iou, precision, recall
+from dashboard import state
+from data.records import Score
+from training.config import load_config
+from training.evaluation import mask_at
+from training.runs import run_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def desk(workspace, store, monkeypatch):
+    """Runs `old` and `new` scored every sample; both are as sure as 0.95 of the label, moved by three pixels in `old`.
+    Between them one test label was fixed. The masks are written by hand, so no model is asked."""
+    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr("sys.argv", ["app"])
+    state._opened.clear()
+    fixed = store.samples(split="test")[0]
+    for run_id, shift in (("old", 3), ("new", 0)):
+        if run_id == "new":
+            mask = decode_rle(store.label(fixed.id).rle)
+            mask[:20, :20] = True
+            store.save_label(fixed.id, mask, based_on=1, author="Ann", tool="polygon")
+        config = load_config("quick").model_dump(mode="json")
+        name = store.current_label_set().name
+        store.create_run(run_id, name=run_id, checkpoint="compact", label_set=name, config=config)
+        store.update_run(run_id, status="finished", best_epoch=1)
+        scores = []
+        for sample in store.samples():
+            label = decode_rle(store.label(sample.id).rle)
+            probs = np.where(np.roll(label, shift, axis=0), 243, 10).astype(np.uint8)
+            path = run_folder(workspace, run_id).probs_path(sample.split, sample.id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(probs).save(path)
+            counts = count_pixels(mask_at(probs, 0.5), label)
+            ratios = [measure(counts) for measure in (iou, dice, precision, recall)]
+            row = (run_id, sample.id, sample.split, sample.revision, 0.5, counts.tp, counts.fp, counts.fn, counts.tn)
+            scores.append(Score(*row, *ratios))
+        store.save_scores(scores)
+    return store
+
+
+def show(name: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=180)
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label.startswith(label)).click().run()
+
+
+def test_taking_the_next_needs_a_name_and_leases_it(desk):
+    app = show("queue", run="old")
+    assert not app.exception
+    press(app, "Take the next")
+    assert "name is missing" in app.error[0].value
+    assert not desk.leases()
+    app = show("queue", run="old")
+    app.text_input(key="reviewer").set_value("Ann").run()
+    press(app, "Take the next")
+    (lease,) = desk.leases().values()
+    assert lease.reviewer == "Ann"
+    assert str(lease.sample_id) == app.query_params["sample"][0]
+
+
+def test_the_filter_names_its_reasons(desk):
+    app = show("queue", run="old")
+    next(box for box in app.text_input if box.label == "Reason contains").set_value("boxes only").run()
+    boxes = [s for s in desk.samples() if s.box_only and s.review_state == "to review" and s.revision == 1]
+    assert any(m.value.startswith(f"**{len(boxes)} samples wait**") for m in app.markdown)
+
+
+def test_many_are_accepted_at_once_and_undone_as_one(desk):
+    app = show("queue", run="new")
+    app.text_input(key="reviewer").set_value("Ann").run()
+    waiting = [s for s in desk.samples() if s.review_state == "to review"]
+    app.radio(key="view").set_value("Accept many at once").run()
+    assert not app.exception
+    app.checkbox[0].uncheck().run()
+    press(app, "Accept")
+    (batch,) = desk.batches()
+    assert batch.samples == min(24, len(waiting)) - 1
+    assert desk.counts().set_index("review_state").loc["accepted", "samples"].sum() == batch.samples
+    app.radio(key="view").set_value("Bulk actions").run()
+    press(app, "Undo")
+    assert desk.batches()[0].undone_by == "Ann"
+    assert "accepted" not in set(desk.counts()["review_state"])
+
+
+def test_honeypots_are_planted_and_lifted(desk):
+    for sample in desk.samples()[:4]:
+        desk.add_review(sample.id, "accepted", "Lead")
+    app = show("reviewers")
+    app.text_input(key="reviewer").set_value("Lead").run()
+    app.slider[0].set_value(0.5).run()
+    press(app, "Plant")
+    assert len(desk.honeypots()) == 2
+    sample_id = next(iter(desk.honeypots()))
+    desk.take(sample_id, "Ann")
+    desk.add_review(sample_id, "accepted", "Ann")
+    app.run()
+    assert any("answered 1 times" in m.value for m in app.markdown)
+    press(app, "Lift all")
+    assert not app.exception
+    assert not desk.honeypots()
+
+
+def test_the_page_of_reviewers_shows_two_who_differ(desk):
+    sample = desk.sample(1)
+    for name, mask in (("Ann", np.ones(sample.size_hw, bool)), ("Bob", np.arange(sample.size_hw[1]) < 64)):
+        mask = np.broadcast_to(mask, sample.size_hw).copy()
+        desk.save_label(1, mask, based_on=desk.sample(1).revision, author=name, tool="box")
+    app = show("reviewers")
+    assert not app.exception
+    assert next(metric for metric in app.metric if metric.label == "Mean IoU").value == "0.500"
+
+
+def test_before_and_after_says_what_the_fix_bought(desk):
+    app = show("before_after", old="old", new="new")
+    assert not app.exception
+    assert not app.error
+    parts = [metric.label for metric in app.metric]
+    assert parts[0].startswith("untouched hold-out")
+    assert parts[1] == "fixed, held out (1)"
+    assert app.metric[0].value == "1.000"
+    assert app.metric[0].delta.startswith("+")
+
+
+def test_freezing_needs_a_name_that_is_free(desk):
+    app = show("before_after")
+    press(app, "Freeze")
+    assert "needs a name" in app.error[0].value
+    app = show("before_after")
+    next(box for box in app.text_input if box.label == "Freeze under the name").set_value("mine").run()
+    press(app, "Freeze")
+    assert desk.label_set("mine").samples == len(desk.samples())
+
+
+def test_the_history_restores_and_compares(desk):
+    fixed = desk.samples(split="test")[0]
+
+    def page():
+        import streamlit as st
+
+        from dashboard.gallery import photo_of
+        from dashboard.history import show_history
+        from dashboard.state import open_workspace
+
+        store = open_workspace()[1]
+        st.session_state.setdefault("reviewer", "Bob")
+        sample = store.samples(split="test")[0]
+        show_history(store, sample, photo_of(sample.image_path))
+
+    app = AppTest.from_function(page, default_timeout=180).run()
+    assert not app.exception
+    assert any("polygon" in caption.value for caption in app.caption)
+    press(app, "Restore")
+    newest = desk.revisions(fixed.id)[0]
+    assert (newest.number, newest.provenance, newest.author) == (3, "restored", "Bob")
+    assert "Revision 1 is revision 3 now" in app.success[0].value

@@ -1,0 +1,27 @@
+"""Scores on human-made labels only."""
+
+import numpy as np
+import pytest
+
+from core.errors import RequestError
+from data.records import NewLabel
+from training.evaluation import summary
+
+
+def test_labels_taken_from_a_proposal_can_be_left_out(desk, add_run):
+    desk.accept_proposals([NewLabel(5, 1, desk.label(5).rle)], author="ann", tool="model")
+    add_run("r", {5: 1.0, 6: 0.2})
+    assert summary(desk, "r", "test")["overall"]["miou"] == pytest.approx(0.6)
+    human = summary(desk, "r", "test", "human")
+    assert (human["labels"], human["overall"]["miou"], human["overall"]["samples"]) == ("human", 0.2, 1)
+
+
+def test_no_human_made_label_is_a_sentence(desk, add_run):
+    empty = np.zeros((20, 30), bool)
+    for sample in (5, 6):
+        desk.save_label(sample, empty, based_on=1, author="ann", tool="model", provenance="edited proposal")
+    add_run("r", {5: 1.0, 6: 0.2})
+    with pytest.raises(RequestError, match="no label of test that run r was scored on is human-made"):
+        summary(desk, "r", "test", "human")
+    with pytest.raises(RequestError, match="labels mine is unknown; use one of all, human"):
+        summary(desk, "r", "test", "mine")

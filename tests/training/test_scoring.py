@@ -1,0 +1,40 @@
+import pytest
+
+from core.errors import CheckpointError, RequestError
+from training.comparison import compare_all
+from training.config import load_config
+from training.inference import load_predictor
+from training.runs import run_folder
+from training.scoring import score
+
+
+def quiet(what, done, total):
+    pass
+
+
+def test_a_named_checkpoint_is_a_run_without_training(workspace, store, tiny_checkpoint):
+    config = load_config("quick", [f"checkpoint={tiny_checkpoint}"])
+    runs = [score(workspace, store, config, "test", quiet) for _ in range(3)]
+    assert {run.status for run in runs} == {"finished"}
+    assert not run_folder(workspace, runs[0].id).best_checkpoint.exists()
+    named = load_predictor(workspace, store, checkpoint=str(tiny_checkpoint))
+    assert load_predictor(workspace, store, runs[0].id) is named
+    document = compare_all(store, [run.id for run in runs], "test")
+    first, *others = document["runs"]
+    assert document["samples"] == len(store.samples(split="test"))
+    assert first["overall"]["miou"] == pytest.approx(store.scores(runs[0].id, "test")["iou"].mean())
+    assert all(other["overall"] == first["overall"] and other["classes"] == first["classes"] for other in others)
+    with pytest.raises(RequestError, match="share no scored samples of val"):
+        compare_all(store, [run.id for run in runs], "val")
+
+
+def test_what_cannot_be_scored_leaves_no_run(workspace, store, tiny_checkpoint):
+    for overrides, kind, words in (
+        (["checkpoint=/nowhere"], CheckpointError, "cannot be loaded"),
+        (["checkpoint='grounded-sam:only-one'"], RequestError, "needs the form grounded-sam:DINO"),
+        (["checkpoint='sam3:/nowhere'"], CheckpointError, "sam3 checkpoint /nowhere cannot be loaded"),
+        ([f"checkpoint={tiny_checkpoint}", "synonyms={cracks: [segment crack]}"], RequestError, "no prompts for class"),
+    ):
+        with pytest.raises(kind, match=words):
+            score(workspace, store, load_config("quick", overrides), "test", quiet)
+    assert store.runs() == []

@@ -1,0 +1,163 @@
+"""Why a prediction failed: rules over label and prediction, each with its cause and its remedy in a sentence.
+
+The rules are tried in order and the first that holds names the failure, so the certain ones stand before the vague.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from skimage.measure import label as label_parts
+
+from core.masks import Mask
+from core.metrics import count_pixels, iou
+
+FAILED_BELOW_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What the rules read of one sample.
+
+    precision_near, recall_near: shares of predicted and of true pixels that lie within 2 px (of a photo 640 px wide) of
+    the other side; *_wide: within 5 px. parts: connected pieces of prediction and truth. peak: the highest probability
+    inside the label; inside, outside: the mean probability there. ceiling: the best IoU the model's grid allows, None
+    where it was not measured.
+    """
+
+    iou: float
+    true_px: int
+    predicted_px: int
+    true_share: float
+    precision_near: float
+    recall_near: float
+    precision_wide: float
+    recall_wide: float
+    predicted_parts: int
+    true_parts: int
+    peak: float
+    inside: float
+    outside: float
+    threshold: float
+    box_only: bool
+    ceiling: float | None
+
+    @property
+    def f1_near(self) -> float:
+        both = self.precision_near + self.recall_near
+        return 2 * self.precision_near * self.recall_near / both if both else 0.0
+
+
+def measure(
+    truth: Mask, prediction: Mask, probs: np.ndarray, *, threshold: float, box_only: bool, ceiling: float | None = None
+) -> Measures:
+    """truth, prediction: (H, W) bool; probs: (H, W) uint8 as evaluation stores them."""
+    pixel = max(truth.shape) / 640
+    to_truth, to_prediction = _distances(truth), _distances(prediction)
+
+    def shares(within_px: float) -> tuple[float, float]:
+        within = within_px * pixel
+        return _share(to_truth[prediction] <= within), _share(to_prediction[truth] <= within)
+
+    (precision_near, recall_near), (precision_wide, recall_wide) = shares(2), shares(5)
+    return Measures(
+        iou(count_pixels(prediction, truth)), int(truth.sum()), int(prediction.sum()), float(truth.mean()),
+        precision_near, recall_near, precision_wide, recall_wide,
+        int(label_parts(prediction).max()), int(label_parts(truth).max()),
+        float(probs[truth].max(initial=0) / 256), _share(probs[truth] / 256), _share(probs[~truth] / 256),
+        threshold, box_only, ceiling,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cause:
+    name: str
+    holds: Callable[[Measures], bool]
+    why: str
+    remedy: str
+
+
+CAUSES = (
+    Cause(
+        "False alarm on a clean wall",
+        lambda m: m.true_px == 0,
+        "The label holds nothing but the model marked something: a shadow, an edge or a stain looked like it, or a label is missing.",
+        "Check the label first. If the wall is clean, add such walls to the training set or raise the threshold of the class.",
+    ),
+    Cause(
+        "Seen, but below the threshold",
+        lambda m: m.recall_wide < 0.05 and m.peak >= m.threshold / 2 and m.inside >= 1.5 * m.outside,
+        "The probability is clearly higher inside the label than around it but stays below the threshold, so the mask stays empty.",
+        "Choose the threshold of the class on the validation split, and train with a loss that punishes misses (Dice, Tversky).",
+    ),
+    Cause(
+        "Missed entirely",
+        lambda m: m.recall_wide < 0.05,
+        "Nothing was marked near the label and the probability there is low: the model has seen too few photos like this one.",
+        "Add photos of this surface, distance and light to the training set; predict thin structures on tiles.",
+    ),
+    Cause(
+        "The label is only a box",
+        lambda m: m.box_only,
+        "The label is a filled box. Around a tilted joint most of a box is bare wall, which even a perfect prediction leaves out.",
+        "Draw the joint over the box on the Fix masks page, or train on proposed seams; then score the sample again.",
+    ),
+    Cause(
+        "Thin shift",
+        lambda m: m.f1_near >= 0.8,
+        "The line is found to within two pixels, but it is so thin that a small shift or another width costs most of the overlap.",
+        "Nothing to repair on site: judge such samples by F1 within 2 px. The full-resolution branch sharpens the position.",
+    ),
+    Cause(
+        "At the limit of the resolution",
+        lambda m: m.ceiling is not None and m.iou >= 0.8 * m.ceiling,
+        "The structure is thinner than the grid the model draws on, and the prediction comes close to the best that grid allows.",
+        "Predict on overlapping tiles, switch on the full-resolution branch, or take the photo from nearer.",
+    ),
+    Cause(
+        "Painted too wide",
+        lambda m: m.predicted_px > 1.5 * m.true_px and m.precision_wide >= 0.6,
+        "The structure is found but painted as a broad band: the model decides on a coarse grid of image patches.",
+        "Switch on the full-resolution branch, add a boundary loss, or raise the threshold of the class.",
+    ),
+    Cause(
+        "Marks other things",
+        lambda m: m.precision_wide < 0.5,
+        "Most of what was marked lies far from the label: edges, shadows or texture were taken for it, or the label is incomplete.",
+        "Check whether the label is complete. If it is, add photos with such texture and no damage, and augment colour and light.",
+    ),
+    Cause(
+        "Broken into pieces",
+        lambda m: m.recall_near < 0.8 and m.predicted_parts >= 2 * max(1, m.true_parts),
+        "The line is followed in pieces with gaps between them, where contrast is low.",
+        "Lower the threshold of the class or train with the clDice loss, which rewards unbroken lines.",
+    ),
+    Cause(
+        "A very small structure",
+        lambda m: m.true_share < 0.001,
+        "The label covers less than a thousandth of the photo, so a few pixels decide the score.",
+        "Take the photo from nearer or predict on tiles.",
+    ),
+    Cause(
+        "Found in part",
+        lambda m: True,
+        "The prediction covers a part of the label and leaves the rest.",
+        "Compare label and prediction on the Failures page; more photos like this one, or a lower threshold, recover the rest.",
+    ),
+)  # fmt: skip
+
+
+def cause_of(measures: Measures) -> Cause:
+    """The first rule that holds; the last one always does."""
+    return next(cause for cause in CAUSES if cause.holds(measures))
+
+
+def _distances(mask: Mask) -> np.ndarray:
+    """Each pixel's distance to the nearest set one, in pixels; infinite where none is set."""
+    return distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, np.inf)
+
+
+def _share(hits: np.ndarray) -> float:
+    """The mean; nothing of nothing is 0."""
+    return float(hits.mean()) if hits.size else 0.0

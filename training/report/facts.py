@@ -1,0 +1,121 @@
+"""The facts of a report, gathered from a run's folder and the store's rows for that run; nothing is computed twice."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.masks import Mask, decode_rle
+from core.photos import Photo, read_photo
+from data.records import LabelSet, Run
+from data.store import Store
+from data.workspace import Workspace
+from training.config import RunConfig, make_config
+from training.evaluation import Probs, mask_at, read_probs, summary
+from training.report.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
+from training.runs import RunFolder, run_folder
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One scored sample as it was scored: the label revision and the threshold of its score."""
+
+    score: Any
+    photo: Photo
+    truth: Mask
+    prediction: Mask
+    probs: Probs
+
+
+@dataclass(frozen=True)
+class Facts:
+    """provenance: environment.json, empty for a run that was made without it. model: the checkpoint's config.json and,
+    under "refiner", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id."""
+
+    workspace: Workspace
+    store: Store
+    folder: RunFolder
+    run: Run
+    config: RunConfig
+    label_set: LabelSet
+    split: str
+    summary: dict[str, Any]
+    scores: pd.DataFrame
+    epochs: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    checkpoint: dict[str, str]
+    causes: dict[int, Cause]
+
+    @property
+    def made_at(self) -> datetime:
+        """The run's end, or its beginning: the report's date, whenever it is written."""
+        return _utc(self.run.finished_at or self.run.created_at).replace(microsecond=0)
+
+    @property
+    def input_px(self) -> int:
+        """Side of the square the model reads, as its processor has it."""
+        processor = _json(self.folder.best_checkpoint / "processor_config.json")
+        return int(processor["image_processor"]["size"]["height"])
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The scores below FAILED_BELOW_IOU, worst first."""
+        return self.scores[self.scores["sample_id"].isin(self.causes)].sort_values(["iou", "sample_id"])
+
+    def look_at(self, score: Any) -> Sight:
+        return _sight(self.workspace, self.store, self.folder, self.split, score)
+
+
+def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts:
+    """Raises RequestError for an unknown run, or one that was not scored on the split."""
+    run, folder = store.run(run_id), run_folder(workspace, run_id)
+    document, scores = summary(store, run_id, split), store.scores(run_id, split)
+    causes = {}
+    for score in scores[scores["iou"] < FAILED_BELOW_IOU].itertuples():
+        sight = _sight(workspace, store, folder, split, score)
+        measures = measure(
+            sight.truth, sight.prediction, sight.probs, threshold=float(score.threshold),
+            box_only=bool(score.box_only) and score.revision == 1, ceiling=_finite(getattr(score, "ceiling", None)),
+        )  # fmt: skip
+        causes[int(score.sample_id)] = cause_of(measures)
+    best = folder.best_checkpoint
+    model = _json(best / "config.json")
+    if refiner := _json(best / "refiner.json"):
+        model["refiner"] = refiner
+    weights = sorted(best.glob("*.safetensors"))
+    return Facts(
+        workspace, store, folder, run, make_config(run.config, f"run {run_id}"), store.label_set(run.label_set), split,
+        document, scores, [event for event in folder.read_events() if event["event"] == "epoch"],
+        _json(folder.environment), model, {path.name: _sha256(path) for path in weights}, causes,
+    )  # fmt: skip
+
+
+def _sight(workspace: Workspace, store: Store, folder: RunFolder, split: str, score: Any) -> Sight:
+    sample_id = int(score.sample_id)
+    probs = read_probs(folder.probs_path(split, sample_id))
+    truth = decode_rle(store.label(sample_id, int(score.revision)).rle)
+    photo = read_photo(workspace.photo_path(str(score.image_path)))
+    return Sight(score, photo, truth, mask_at(probs, float(score.threshold)), probs)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
