@@ -16,11 +16,9 @@ from core.masks import decode_rle
 from data.preparation import prepare
 from data.synthetic_export import write_roboflow_export
 from data.workspace import Workspace
-from docs.screenshots import ROOT, dashboard
+from docs.screenshots import ROOT, await_desk, dashboard
 
 PATIENCE_MS = 120_000
-FIND = """() => { for (const each of document.querySelectorAll('*')) {
-  const stage = each.shadowRoot?.querySelector('.stage'); if (stage?.desk) { window.desk = stage.desk; return true; } } return false; }"""
 
 
 def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
@@ -28,12 +26,6 @@ def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
     page.goto(f"{address}/fix_masks?sample={sample_id}&reviewer={name}")
     await_desk(page)
     return page
-
-
-def await_desk(page: Page, sample_id: int | None = None) -> None:
-    page.wait_for_function(f"() => ({FIND})() && desk.ready")
-    if sample_id is not None:
-        page.wait_for_function(f"() => desk.ready && desk.data.key.startsWith('drywall-qa:{sample_id}:')")
 
 
 def draw(page: Page, *points: tuple[float, float]) -> None:
