@@ -1,5 +1,6 @@
 """One Chromium for all browser tests, and the mask canvas alone on a page: no Streamlit, a server of three lines."""
 
+import base64
 import json
 import zlib
 from collections.abc import Iterator
@@ -8,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.masks import Mask, decode_rle, encode_rle, mask_png
-from core.patches import Patch, apply_patch
+from core.masks import Mask, encode_rle, mask_png
+from core.patches import apply_patch
 from dashboard import mask_canvas
 from dashboard.mask_editor import stroke_of
 from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS
@@ -37,7 +38,8 @@ PAGE = """<!doctype html><html><style>:root {{ --st-text-color: #222; --st-backg
 --st-secondary-background-color: #eee; }} body {{ margin: 0 8px }} {css}</style><div id="root">{html}</div><script type="module">
 import mount from "/module.js";
 const root = document.getElementById("root");
-const data = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null, ...{data} }};
+const data = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null,
+  ...{data} }};
 window.strokes = []; window.questions = []; window.silent = false;
 window.show = (changes) => mount({{ parentElement: root, data: Object.assign(data, changes) && {{ ...data }}, setTriggerValue }});
 function setTriggerValue(event, message) {{
@@ -53,6 +55,19 @@ show({{}});
 </script></html>"""
 
 
+_BITS = """() => { const bits = document.querySelector(".stage")?.desk.bitmap.bits ?? desk.bitmap.bits;
+const packed = new Uint8Array(Math.ceil(bits.length / 8));
+for (let i = bits.indexOf(1); i >= 0; i = bits.indexOf(1, i + 1)) packed[i >> 3] |= 128 >> (i & 7);
+let text = ""; for (const byte of packed) text += String.fromCharCode(byte);
+return btoa(text); }"""
+
+
+def mask_on(page, size_hw: tuple[int, int]) -> Mask:
+    """The mask the page's editor shows, (H, W) bool."""
+    packed = np.frombuffer(base64.b64decode(page.evaluate(_BITS)), np.uint8)
+    return np.unpackbits(packed, count=size_hw[0] * size_hw[1]).astype(bool).reshape(size_hw)
+
+
 class Canvas:
     """The mask canvas on a label. Points are (x, y) of the image; strokes are stored as the server would store them."""
 
@@ -63,7 +78,13 @@ class Canvas:
             "/label.json": json.dumps(encode_rle(label)).encode(),
             "/module.js": mask_canvas.module.encode(),
         }
-        data |= {"photo": "/photo.png", "label": "/label.json", "probs": None, "draft": None, "boxOnly": data.get("boxOnly", False)}
+        data |= {
+            "photo": "/photo.png",
+            "label": "/label.json",
+            "probs": None,
+            "draft": None,
+            "boxOnly": data.get("boxOnly", False),
+        }
         if probs is not None:
             files["/probs.bin"] = zlib.compress(probs.tobytes())
             data |= {"probs": "/probs.bin", "threshold": 0.5}
@@ -78,19 +99,29 @@ class Canvas:
         path = "/" + route.request.url.removeprefix("http://canvas.test/").partition("?")[0]
         kind = {"js": "text/javascript", "json": "application/json", "png": "image/png", "/": "text/html"}
         body = self.files.get(path)
-        route.fulfill(status=200 if body else 404, body=body or b"", content_type=kind.get(path.rpartition(".")[2], "application/octet-stream"))
+        route.fulfill(
+            status=200 if body else 404,
+            body=body or b"",
+            content_type=kind.get(path.rpartition(".")[2], "application/octet-stream"),
+        )
 
     def ready(self) -> None:
         self.page.wait_for_function("() => document.querySelector('.stage').desk?.ready")
 
     def run(self, script: str, argument=None):
         """`script` is an expression of `desk` and `argument`."""
-        return self.page.evaluate(f"([argument]) => {{ const desk = document.querySelector('.stage').desk; return {script}; }}", [argument])
+        return self.page.evaluate(
+            f"([argument]) => {{ const desk = document.querySelector('.stage').desk; return {script}; }}", [argument]
+        )
 
     @property
     def mask(self) -> Mask:
         """What is on the screen; held against the strokes, drawn on the label as the store draws them."""
-        coded = self.run("toText(desk.bitmap.bits)".replace("toText", "((bits) => { let s = ''; for (const b of bits) s += b; return s; })"))
+        coded = self.run(
+            "toText(desk.bitmap.bits)".replace(
+                "toText", "((bits) => { let s = ''; for (const b of bits) s += b; return s; })"
+            )
+        )
         mask = (np.frombuffer(coded.encode(), np.uint8) == ord("1")).reshape(self.label.shape)
         stored = self.label.copy()
         for text in self.page.evaluate("() => window.strokes"):
@@ -128,7 +159,15 @@ class Canvas:
             self.page.keyboard.press(key)
 
     def zoom_to(self, x: float, y: float, scale: float) -> None:
-        self.run("(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale])
+        self.run(
+            "(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale]
+        )
+
+
+@pytest.fixture(scope="session")
+def shown():
+    """`mask_on`, for tests of the whole dashboard."""
+    return mask_on
 
 
 @pytest.fixture
