@@ -34,7 +34,7 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert set(trained) == {"run", "best", "seconds"}
     assert set(trained["best"]) == {"epoch", "val_miou"}
     scored = json.loads(run("evaluate", trained["run"], "--json", workspace=ws))
-    assert set(scored) == {"run", "split", "classes", "overall"}
+    assert {"run", "split", "classes", "overall"} <= set(scored)
     assert {"miou", "dice", "samples"} <= set(scored["classes"]["cracks"])
     figures = json.loads(run("failures", trained["run"], "--json", workspace=ws))["figures"]
     assert all(Path(path).is_file() for path in figures)
