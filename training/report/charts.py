@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from training.figures import CLASS_COLOURS, PALETTE
 
@@ -51,7 +52,7 @@ def training_curves(epochs: list[dict[str, Any]], best_epoch: int | None) -> byt
         left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
         right.set(xlabel="epoch", ylabel="validation mIoU", ylim=(0, 1))
         for axes in (left, right):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if best_epoch:
                 axes.axvline(best_epoch, color=MUTED, linestyle="--", linewidth=1, label="kept")
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, columnspacing=1.2)
@@ -68,7 +69,7 @@ def score_spread(scores: pd.DataFrame) -> bytes:
     def draw(left: Axes, right: Axes) -> None:
         left.hist(values, bins=np.linspace(0, 1, 11).tolist(), color=colours, label=classes, stacked=True, rwidth=0.92)
         left.set(xlabel="IoU", ylabel="samples", xlim=(0, 1))
-        left.yaxis.get_major_locator().set_params(integer=True)
+        left.yaxis.set_major_locator(MaxNLocator(integer=True))
         for name, of_class, colour in zip(classes, values, colours, strict=True):
             right.ecdf(of_class, color=colour, label=name)
         right.set(xlabel="IoU", ylabel="share of samples at or below", xlim=(0, 1), ylim=(0, 1.02))
