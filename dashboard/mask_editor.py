@@ -1,71 +1,175 @@
-"""The mask editor: the drawable canvas over the photo, its tools, and the mask that comes of the strokes."""
+"""The mask editor: the canvas in the browser, the draft of its strokes in the store, and what goes between the two."""
 
-from dataclasses import dataclass
+import base64
+import json
+import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import streamlit as st
-from PIL import Image
-from streamlit_drawable_canvas import st_canvas
 
-from core.masks import Mask
-from core.photos import Photo
-from dashboard.gallery import LABEL_COLOUR
-from dashboard.strokes import ADD_COLOUR, ERASE_COLOUR, apply_strokes
-from training.figures import paint
+from core.errors import DrywallError
+from core.patches import Patch
+from dashboard.gallery import truth_of
+from dashboard.mask_canvas import mask_canvas, module
+from dashboard.media import address, label_address, photo_address, probs_address
+from dashboard.seam_help import boxes_of, proposed, snapped
+from data.drafts import Draft, Stroke
+from data.records import Sample
+from data.store import Store
+from data.workspace import Workspace
 
-CANVAS_PX = 640
+KEY = "mask_canvas"
+LEAST_CONFIDENCE = 0.2
+"""Below it nothing was seen in the box, and the proposal would be the box again."""
 
 
 @dataclass(frozen=True)
-class _Tool:
-    mode: str
-    colour: str
-    width_px: int
-    hint: str
+class Prediction:
+    """Of which run the prediction is; `threshold` is the one it was scored at."""
+
+    run_id: str
+    split: str
+    threshold: float
 
 
-TOOLS = {
-    "Brush": _Tool("freedraw", ADD_COLOUR, 8, "Drag to add."),
-    "Eraser": _Tool("freedraw", ERASE_COLOUR, 16, "Drag to take away."),
-    "Seam": _Tool("line", ADD_COLOUR, 30, "Drag from end to end; the line becomes a band of the width below."),
-    "Polygon": _Tool("polygon", ADD_COLOUR, 1, "Click the corners, then the first one again, to add the area."),
-    "Polygon off": _Tool(
-        "polygon", ERASE_COLOUR, 1, "Click the corners, then the first one again, to take the area away."
-    ),
-}
+@dataclass
+class Opening:
+    """One opening of a sample in one browser. `load` names it; of its strokes, numbered from 1, `acked` are stored.
 
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _background(photo: Photo, mask: Mask, size: tuple[int, int]) -> Image.Image:
-    return Image.fromarray(paint(photo, mask, LABEL_COLOUR, 0.4)).resize(size, Image.Resampling.BILINEAR)
-
-
-def edit_mask(photo: Photo, mask: Mask, key: str) -> tuple[Mask, bool]:
-    """Show the editor; returns the mask with all strokes drawn at full resolution, and whether there are any.
-
-    photo: (H, W, 3) uint8; mask: (H, W) bool, the label to begin from. Undo and redo sit in the canvas's own toolbar.
-    `key` names the sample and its revision: another key is another drawing.
+    revision: what the strokes are drawn on. drawn: whether a draft exists. saved: the revision the last save made.
     """
-    height, width = mask.shape
-    shown = (min(CANVAS_PX, 2 * width), round(min(CANVAS_PX, 2 * width) * height / width))
-    name = st.segmented_control("Tool", list(TOOLS), default="Brush", required=True, key=f"tool_{key}")
-    tool = TOOLS[name or "Brush"]
-    scale = width / shown[0]
-    if tool.mode == "polygon":
-        stroke_px = 1
-    else:
-        photo_px = st.slider(
-            "Width in pixels of the photo",
-            1,
-            max(100, width // 4),
-            max(1, round(tool.width_px * scale)),
-            key=f"width_{name}_{key}",
-        )
-        stroke_px = max(1, round(photo_px / scale))
-    st.caption(f"{tool.hint} The toolbar above the picture undoes, redoes and clears.")
-    result = st_canvas(
-        fill_color=f"{tool.colour}66", stroke_color=tool.colour, stroke_width=stroke_px, drawing_mode=tool.mode,
-        background_image=_background(photo, mask, shown), width=shown[0], height=shown[1], key=f"canvas_{key}",
+
+    sample: Sample
+    reviewer: str
+    revision: int
+    draft: Draft | None
+    load: str = field(default_factory=lambda: uuid.uuid4().hex)
+    acked: int = 0
+    answer: dict[str, Any] | None = None
+    drawn: bool = False
+    saved: int | None = None
+    shown: dict[str, Any] = field(default_factory=dict)
+
+
+def _openings() -> dict[str, Opening]:
+    return st.session_state.setdefault("openings", {})
+
+
+def open_sample(
+    workspace: Workspace, store: Store, sample: Sample, reviewer: str, prediction: Prediction | None
+) -> Opening:
+    """The sample as it stands open in this browser, or opened now, with the draft the reviewer left.
+
+    Call it in every full run of the page: it also puts what the browser fetches under its addresses.
+    """
+    opening = _openings().get(st.session_state.get("opening", ""))
+    if opening is None or (opening.sample.id, opening.reviewer) != (sample.id, reviewer):
+        opening = reopen(store, sample, reviewer)
+    opening.sample = sample
+    label, draft = store.label(sample.id, opening.revision), opening.draft
+    opening.shown = {
+        "module": address(module.encode(), "text/javascript", "module"),
+        "photo": photo_address(workspace.photo_path(sample.image_path)),
+        "label": label_address(label.rle),
+        "probs": probs_address(prediction.run_id, prediction.split, sample.id) if prediction else None,
+        "threshold": prediction.threshold if prediction else None,
+        "draft": address(json.dumps([text_of(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft")
+        if draft
+        else None,
+        "draftTime": draft.updated_at.isoformat() if draft else None,
+        "key": f"drywall-qa:{sample.id}:{sample.image_hash[:12]}:{reviewer}",
+        "reviewer": reviewer,
+        "boxOnly": sample.box_only and opening.revision == 1,
+    }
+    return opening
+
+
+def reopen(store: Store, sample: Sample, reviewer: str) -> Opening:
+    """Open the sample anew: at its newest revision, or where the reviewer's draft began.
+
+    A draft that changes nothing (it was saved, and the save's last step did not happen) is forgotten.
+    """
+    draft = store.draft(sample.id, reviewer)
+    if draft is not None:
+        newest = truth_of(sample.id, sample.revision)
+        if np.array_equal(draft.draw_on(newest), newest):
+            store.drop_draft(draft)
+            draft = None
+    opening = Opening(sample, reviewer, draft.based_on if draft else sample.revision, draft, drawn=draft is not None)
+    _openings()[opening.load] = opening
+    st.session_state["opening"] = opening.load
+    return opening
+
+
+def save_draft(store: Store, opening: Opening, comment: str) -> None:
+    """Make the draft the sample's next revision; nothing happens without one.
+
+    Raises as `Store.save_label`; the draft is then still there.
+    """
+    draft = store.draft(opening.sample.id, opening.reviewer)
+    if draft is None:
+        return
+    mask = draft.draw_on(truth_of(opening.sample.id, draft.based_on))
+    saved = store.save_label(
+        opening.sample.id, mask, based_on=draft.based_on, author=opening.reviewer, tool="editor", comment=comment,
+        provenance=draft.provenance,
     )  # fmt: skip
-    drawing: dict[str, Any] | None = result.json_data
-    return apply_strokes(mask, drawing, shown[0]), bool(drawing and drawing.get("objects"))
+    store.drop_draft(draft)
+    opening.revision, opening.saved, opening.drawn = saved.number, saved.number, False
+
+
+def show_canvas(store: Store, opening: Opening, locked: str | None) -> None:
+    """The canvas; inside a fragment, so that a stroke runs nothing else. locked: why nobody may draw, in one sentence."""
+    mask_canvas(
+        key=KEY,
+        data={
+            **opening.shown, "load": opening.load, "revision": opening.revision, "locked": locked, "drawn": opening.drawn,
+            "saved": opening.saved, "answer": opening.answer,
+            "acked": {load: each.acked for load, each in _openings().items()},
+        },
+        on_message_change=lambda: _received(store, st.session_state[KEY]["message"]),
+    )  # fmt: skip
+
+
+def _received(store: Store, message: dict[str, Any]) -> None:
+    for load in dict.fromkeys(text["load"] for text in message["strokes"]):
+        opening = _openings().get(load)
+        if opening is None:
+            continue  # from before the server started anew; the browser offers them again with the sample
+        fresh = [text for text in message["strokes"] if text["load"] == load and text["n"] > opening.acked]
+        if fresh:
+            store.add_strokes(opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh])
+            opening.acked, opening.drawn, opening.saved = fresh[-1]["n"], True, None
+    ask = message["ask"]
+    if ask and (opening := _openings().get(ask["load"])):
+        opening.answer = {"id": ask["id"], **_answer(opening, ask)}
+
+
+def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
+    """To "snap": the moved points. To "proposal": the seams in the label's boxes. An error is a sentence to show."""
+    path = opening.sample.image_path
+    try:
+        if ask["what"] == "snap":
+            return {"points": snapped(path, np.array(ask["points"], float), float(ask["search"])).tolist()}
+        seams = proposed(path, boxes_of(opening.sample, opening.revision))
+    except DrywallError as error:
+        return {"error": str(error)}
+    found = [seam for seam in seams if seam.confidence >= LEAST_CONFIDENCE]
+    return {"seams": [{"points": s.points_xy.tolist(), "width": float(s.width_px), "box": s.box_xywh} for s in found]}
+
+
+def stroke_of(text: dict[str, Any]) -> Stroke:
+    """A stroke as the canvas writes it (see codec.js)."""
+    added, removed = base64.b64decode(text["added"]), base64.b64decode(text["removed"])
+    return Stroke(text["tool"], text["undo"], Patch(text["x"], text["y"], text["w"], text["h"], added, removed))
+
+
+def text_of(stroke: Stroke) -> dict[str, Any]:
+    """What `stroke_of` reads."""
+    patch = stroke.patch
+    return {
+        "tool": stroke.tool, "undo": stroke.undo, "x": patch.x, "y": patch.y, "w": patch.width, "h": patch.height,
+        "added": base64.b64encode(patch.added).decode(), "removed": base64.b64encode(patch.removed).decode(),
+    }  # fmt: skip

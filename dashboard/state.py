@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ from data.store import Store
 from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent
+REVIEWER_COOKIE = "drywall_qa_reviewer"
 
 
 @st.cache_resource
@@ -79,8 +81,9 @@ def pick_number(label: str, key: str, most: int) -> int:
 
 
 def reviewer() -> str:
-    """The reviewer's name, asked for once in the side bar and kept for the session."""
-    st.session_state.setdefault("reviewer", st.query_params.get("reviewer", ""))
+    """The reviewer's name, asked for once in the side bar; the browser keeps it (the mask editor sets the cookie)."""
+    kept = unquote(st.context.cookies.get(REVIEWER_COOKIE, ""))
+    st.session_state.setdefault("reviewer", st.query_params.get("reviewer", kept))
     return st.sidebar.text_input("Your name", key="reviewer", placeholder="shown beside what you save")
 
 

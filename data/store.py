@@ -16,13 +16,14 @@ from core.errors import RequestError
 from data import tables as t
 from data.batches import Batches
 from data.database import now_utc, values_of
+from data.drafts import Drafts
 from data.honeypots import Honeypots
 from data.labels import COUNTING, Labels, append_revision
 from data.records import ImageRecord, ImportReport, NewSample, Noise, Problem, Run, Sample, Score
 from data.reviews import STATE, Reviews, with_state
 
 
-class Store(Labels, Reviews, Batches, Honeypots):
+class Store(Labels, Reviews, Batches, Honeypots, Drafts):
     # -- samples -------------------------------------------------------------------------------------------------------
 
     def add_samples(self, images: Iterable[ImageRecord], samples: Iterable[NewSample]) -> int:

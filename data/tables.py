@@ -191,6 +191,24 @@ class NoiseRow(Base):
     runs_differ: Mapped[float | None]
 
 
+class DraftStrokeRow(Base):
+    __tablename__ = "drafts"
+    __table_args__ = (Index("drafts_by_sample", "sample_id", "reviewer", "id"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"))
+    reviewer: Mapped[str]
+    based_on: Mapped[int]
+    tool: Mapped[str] = mapped_column(String(20))
+    undo: Mapped[bool]
+    x: Mapped[int]
+    y: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    added: Mapped[bytes]
+    removed: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
 class ImportRow(Base):
     __tablename__ = "imports"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,98 +1,124 @@
 """Fix masks: draw on a label, see what it becomes, save it as a new revision, decide, next."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from core.errors import DrywallError
-from dashboard.gallery import LABEL_COLOUR, photo_of, probs_of, truth_of
-from dashboard.mask_editor import edit_mask
+from core.errors import DrywallError, LeaseError, StaleRevisionError
+from dashboard.gallery import photo_of
+from dashboard.history import show_history
+from dashboard.mask_conflict import show_conflict
+from dashboard.mask_editor import Prediction, open_sample, save_draft, show_canvas
 from dashboard.state import go_to, open_workspace, reviewer, sentences
-from training.evaluation import mask_at
-from training.figures import paint, paint_agreement
-from training.review import next_in_queue, review_queue
-from training.scores import all_scores
+from training.review import next_in_queue, review_queue, take_next
+
+COMPACT = """<style>
+[data-testid=stMainBlockContainer] {padding: 2.4rem 1.2rem 1rem}
+[data-testid=stMainBlockContainer] h1 {font-size: 1.1rem; padding: 0}
+.st-key-decisions button {min-height: 2.1rem; padding: 0 0.7rem}
+</style>"""
+DECISIONS = {
+    "accepted": ("Accept", "A", "The label is right; what you drew is saved first"),
+    "rejected": ("Reject", "J", "The photo or the label is not usable"),
+    "skipped": ("Skip", "K", "Somebody else shall look"),
+}
 
 workspace, store = open_workspace()
-name = reviewer()
-st.title("Fix masks")
-queue = review_queue(store, st.query_params.get("run"))
+name = reviewer().strip()
+st.html(COMPACT)
+queue = review_queue(store, st.query_params.get("run"), reviewer=name)
 wanted = st.query_params.get("sample", "")
 if not wanted.isdigit():
     if not queue:
+        st.title("Fix masks")
         st.success("Every sample was reviewed.", icon=":material/done_all:")
         st.stop()
     st.query_params["sample"] = wanted = str(queue[0].sample_id)
+
+
+def locked_because() -> str | None:
+    """Why nobody may draw here now, in one sentence; takes the sample for the reviewer if it is free."""
+    if not name:
+        return "Type your name in the side bar to draw."
+    if sample.review_state == "accepted":
+        return "The label is accepted and locked; reopen it to change it (U)."
+    try:
+        store.take(sample.id, name)
+    except LeaseError as error:
+        return f"{error.reviewer} has this sample now; you can look, or go on with the next one (N)."
+    return None
+
+
 with sentences():
     sample = store.sample(int(wanted))
-reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), f"state: {sample.review_state}")
-st.markdown(f"**{sample.file_name}** · {sample.class_name} · {sample.split} · revision {sample.revision} · {reason}")
-st.caption(f"{len(queue)} samples wait for review.")
+    locked = locked_because()
+    sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
+    scores = store.scores()
+    prediction = None
+    for score in scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1).itertuples():
+        prediction = Prediction(str(score.run_id), str(score.split), float(score.threshold))
+    opening = open_sample(workspace, store, sample, name, prediction)
+reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
 
-photo, label = photo_of(sample.image_path), truth_of(sample.id, sample.revision)
-key = f"{sample.id}_{sample.revision}"
-left, right = st.columns([3, 2], gap="medium")
-with left:
-    mask, drawn = edit_mask(photo, label, key)
 
-scores = store.scores()
-scored = scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1)
-with right:
-    st.image(paint(photo, mask, LABEL_COLOUR), caption="after" if drawn else "the label as it is", width="stretch")
-    numbers = st.columns(3)
-    numbers[0].metric(
-        "Area",
-        f"{int(mask.sum()):,} px",
-        f"{int(mask.sum()) - int(label.sum()):+,} px" if drawn else None,
-        delta_color="off",
-    )
-    if len(scored):
-        score = scored.iloc[0]
-        with sentences():
-            prediction = mask_at(probs_of(score.run_id, score.split, sample.id), float(score.threshold))
-        before, after = (all_scores(prediction, truth, truth.shape) for truth in (label, mask))
-        for place, key, title in ((1, "iou", "IoU with prediction"), (2, "tolerant_f1_2px", "Tolerant F1")):
-            gain = f"{after[key] - before[key]:+.3f}" if drawn else None
-            numbers[place].metric(title, f"{after[key]:.3f}", gain)
-        if st.toggle("Show the prediction", key=f"prediction_{key}"):
-            caption = f"run {score.run_id}: green agrees, orange only predicted, blue only labelled"
-            st.image(paint_agreement(photo, mask, prediction), caption=caption, width="stretch")
-    comment = st.text_input("Comment", key=f"comment_{key}", placeholder="optional")
-
-    def next_sample() -> None:
+def next_sample() -> None:
+    if name:
+        store.release(sample.id, name)
+        lease = take_next(store, queue, name, after=sample.id)
+        following = lease.sample_id if lease else None
+    else:
         following = next_in_queue(queue, sample.id)
-        go_to("fix_masks", sample=following, run=st.query_params.get("run"))
+    go_to("fix_masks", sample=following, run=st.query_params.get("run"))
 
-    def decide(state: str) -> None:
-        with sentences():
-            store.add_review(sample.id, state, name, comment)
+
+def done(action: Callable[[], object]) -> bool:
+    """Do it; a refusal is shown as its sentence, a newer revision as the choice between the two masks."""
+    try:
+        action()
+    except StaleRevisionError:
+        st.rerun()
+    except DrywallError as error:
+        st.error(str(error), icon=":material/error:")
+        return False
+    return True
+
+
+def decide(state: str, comment: str) -> None:
+    if state == "accepted":
+        save_draft(store, opening, comment)
+    store.add_review(sample.id, state, name, comment)
+
+
+@st.fragment
+def desk() -> None:
+    head, buttons = st.columns([4, 7], vertical_alignment="center")
+    with head:
+        st.title(f"Fix masks :gray[· {sample.class_name} · {reason}]", anchor=False)
+        st.caption(f"{sample.file_name} · {sample.split} · {len(queue)} wait")
+    with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
+        comment = st.text_input(
+            "Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120
+        )
+        save = st.button("Save", type="primary", shortcut="Ctrl+S", disabled=bool(locked))
+        accepted = sample.review_state == "accepted"
+        reopen = accepted and st.button("Reopen", shortcut="U", disabled=not name)
+        pressed = [
+            state for state, (title, key, why) in DECISIONS.items()
+            if not accepted and st.button(title, shortcut=key, help=why)
+        ]  # fmt: skip
+        following = st.button("Next", shortcut="N")
+    if save and done(lambda: save_draft(store, opening, comment)):
+        st.rerun()
+    if reopen and done(lambda: store.reopen(sample.id, name, comment)):
+        st.rerun()
+    if following or (pressed and done(lambda: decide(pressed[0], comment))):
         next_sample()
+    show_canvas(store, opening, locked)
 
-    if st.button("Save as new revision", type="primary", disabled=not drawn, icon=":material/save:", width="stretch"):
-        try:
-            saved = store.save_label(
-                sample.id, mask, based_on=sample.revision, author=name, tool="drawn", comment=comment
-            )
-        except DrywallError as error:  # what was drawn stays on the canvas
-            st.error(str(error), icon=":material/error:")
-        else:
-            st.session_state["saved"] = (sample.id, saved.number)
-            st.rerun()
-    if st.session_state.get("saved") == (
-        sample.id,
-        sample.revision,
-    ):  # stays until the next save: the canvas reruns too
-        st.success(f"Saved as revision {sample.revision} of sample {sample.id}.", icon=":material/check:")
-    with st.container(horizontal=True):
-        if st.button("Accept", icon=":material/thumb_up:", help="The label is right", disabled=drawn):
-            decide("accepted")
-        if st.button("Reject", icon=":material/thumb_down:", help="The photo or label is not usable", disabled=drawn):
-            decide("rejected")
-        if st.button("Skip", icon=":material/redo:", help="Somebody else shall look"):
-            decide("skipped")
-        if st.button("Next", icon=":material/arrow_forward:"):
-            next_sample()
-    with st.expander("History"):
-        for revision in store.revisions(sample.id):
-            when = revision.created_at.strftime("%d %b %H:%M")
-            st.markdown(
-                f"**{revision.number}** · {revision.tool} by {revision.author} · {when} · {revision.area_px:,} px {revision.comment}"
-            )
+
+if opening.revision != sample.revision:
+    show_conflict(store, opening, name)
+else:
+    desk()
+with st.expander("History"):
+    show_history(store, sample, photo_of(sample.image_path))

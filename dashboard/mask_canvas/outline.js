@@ -1,0 +1,135 @@
+// Outlines: a region's border as closed rings along the pixels' edges, fewer corners to drag, and the length of a thin shape.
+
+// Rings [[x, y], ...] of whole numbers whose even-odd inside is exactly the region.
+function traceRings(region) {
+  const [left, top, right, bottom] = region.box;
+  const [width, height] = [right - left + 2, bottom - top + 2];
+  const inside = new Uint8Array(width * height);
+  for (const [y, x0, x1] of region.spans) {
+    inside.fill(1, (y - top + 1) * width + x0 - left + 1, (y - top + 1) * width + x1 - left + 1);
+  }
+  const corner = (x, y) => (y + 1) * (width + 1) + x + 1;
+  const leaving = new Map(); // corner -> the corners an edge leads to, the region on its right hand
+  const edge = (from, to) => {
+    if (leaving.has(from)) leaving.get(from).push(to);
+    else leaving.set(from, [to]);
+  };
+  for (let y = 1; y < height - 1; y++) {
+    for (let x = 1; x < width - 1; x++) {
+      const i = y * width + x;
+      if (!inside[i]) continue;
+      if (!inside[i - width]) edge(corner(x, y), corner(x + 1, y));
+      if (!inside[i + 1]) edge(corner(x + 1, y), corner(x + 1, y + 1));
+      if (!inside[i + width]) edge(corner(x + 1, y + 1), corner(x, y + 1));
+      if (!inside[i - 1]) edge(corner(x, y + 1), corner(x, y));
+    }
+  }
+  const place = (c) => [(c % (width + 1)) - 2 + left, Math.floor(c / (width + 1)) - 2 + top];
+  const rings = [];
+  for (const [start, targets] of leaving) {
+    while (targets.length) {
+      const corners = [start];
+      let at = targets.pop();
+      while (at !== start) {
+        corners.push(at);
+        at = leaving.get(at).pop();
+      }
+      const points = corners.map(place);
+      rings.push(
+        points.filter((p, i) => {
+          const [a, b] = [points[(i + points.length - 1) % points.length], points[(i + 1) % points.length]];
+          return (p[0] - a[0]) * (b[1] - p[1]) !== (p[1] - a[1]) * (b[0] - p[0]);
+        }),
+      );
+    }
+  }
+  return rings;
+}
+
+// Douglas & Peucker 1973 on a closed ring: the indices of the corners to keep, ascending.
+function keepCorners(ring, tolerance) {
+  if (ring.length <= 4) return ring.map((_, i) => i);
+  let far = 0;
+  const distance = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]);
+  ring.forEach((p, i) => {
+    if (distance(p, ring[0]) > distance(ring[far], ring[0])) far = i;
+  });
+  const keep = new Set([0, far]);
+  const stack = [[0, far], [far, ring.length]];
+  while (stack.length) {
+    const [from, to] = stack.pop();
+    const [a, b] = [ring[from], ring[to % ring.length]];
+    const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+    const length = Math.hypot(dx, dy);
+    let [worst, at] = [tolerance, -1];
+    for (let i = from + 1; i < to; i++) {
+      const p = ring[i];
+      const off = length ? Math.abs((p[0] - a[0]) * dy - (p[1] - a[1]) * dx) / length : distance(p, a);
+      if (off > worst) [worst, at] = [off, i];
+    }
+    if (at > 0) {
+      keep.add(at);
+      stack.push([from, at], [at, to]);
+    }
+  }
+  return [...keep].sort((p, q) => p - q);
+}
+
+// An outline to drag: corners {x, y, from}, `from` being the corner's place in the ring while it was not moved.
+function editableOutline(ring, tolerance) {
+  return { ring, corners: keepCorners(ring, tolerance).map((from) => ({ x: ring[from][0], y: ring[from][1], from })) };
+}
+
+// The outline after dragging: between two corners nobody touched it is the old border to the pixel, else a straight line.
+function editedRing({ ring, corners }) {
+  const points = [];
+  corners.forEach((corner, i) => {
+    points.push([corner.x, corner.y]);
+    const next = corners[(i + 1) % corners.length];
+    if (corner.from === null || next.from === null || corner.cut) return;
+    const to = next.from > corner.from ? next.from : next.from + ring.length;
+    for (let k = corner.from + 1; k < to; k++) points.push(ring[k % ring.length]);
+  });
+  return points;
+}
+
+// Length of the middle line in pixels: thinned (Zhang & Suen 1984), steps counted 1 or sqrt(2).
+// A large mask is measured on a copy shrunk so that it has at most `limit` pixels.
+function skeletonLength({ width, height, bits }, limit = 1e6) {
+  const step = Math.max(1, Math.ceil(Math.sqrt((width * height) / limit)));
+  const [w, h] = [Math.ceil(width / step) + 2, Math.ceil(height / step) + 2];
+  const thin = new Uint8Array(w * h);
+  let pixels = [];
+  for (let i = bits.indexOf(1); i >= 0; i = bits.indexOf(1, i + 1)) {
+    const at = (Math.floor(i / width / step) | 0) * w + w + 1 + Math.floor((i % width) / step);
+    if (!thin[at]) pixels.push(at);
+    thin[at] = 1;
+  }
+  const around = [-w, -w + 1, 1, w + 1, w, w - 1, -1, -w - 1]; // clockwise from above
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let phase = 0; phase < 2; phase++) {
+      const gone = pixels.filter((i) => {
+        const n = around.map((d) => thin[i + d]);
+        const count = n[0] + n[1] + n[2] + n[3] + n[4] + n[5] + n[6] + n[7];
+        if (count < 2 || count > 6) return false;
+        let turns = 0;
+        for (let k = 0; k < 8; k++) turns += !n[k] && n[(k + 1) % 8] ? 1 : 0;
+        if (turns !== 1) return false;
+        return phase ? !(n[0] * n[2] * n[6]) && !(n[0] * n[4] * n[6]) : !(n[0] * n[2] * n[4]) && !(n[2] * n[4] * n[6]);
+      });
+      for (const i of gone) thin[i] = 0;
+      if (gone.length) {
+        changed = true;
+        pixels = pixels.filter((i) => thin[i]);
+      }
+    }
+  }
+  let length = 0;
+  for (const i of pixels) {
+    length += thin[i + 1] + thin[i + w]; // right and below
+    if (thin[i + w + 1] && !thin[i + 1] && !thin[i + w]) length += Math.SQRT2;
+    if (thin[i + w - 1] && !thin[i - 1] && !thin[i + w]) length += Math.SQRT2;
+  }
+  return length * step;
+}

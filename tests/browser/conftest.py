@@ -1,0 +1,137 @@
+"""One Chromium for all browser tests, and the mask canvas alone on a page: no Streamlit, a server of three lines."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.masks import Mask, decode_rle, encode_rle, mask_png
+from core.patches import Patch, apply_patch
+from dashboard import mask_canvas
+from dashboard.mask_editor import stroke_of
+from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="install the dev extras to run the browser tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not Path(CHROMIUM).exists():
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=f"no Chromium at {CHROMIUM}; apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["playwright_api.Browser"]:
+    with playwright_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield opened
+        opened.close()
+
+
+PAGE = """<!doctype html><html><style>:root {{ --st-text-color: #222; --st-background-color: #fff; --st-primary-color: #06c;
+--st-secondary-background-color: #eee; }} body {{ margin: 0 8px }} {css}</style><div id="root">{html}</div><script type="module">
+import mount from "/module.js";
+const root = document.getElementById("root");
+const data = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null, ...{data} }};
+window.strokes = []; window.questions = []; window.silent = false;
+window.show = (changes) => mount({{ parentElement: root, data: Object.assign(data, changes) && {{ ...data }}, setTriggerValue }});
+function setTriggerValue(event, message) {{
+  if (window.silent) return;
+  for (const stroke of message.strokes) if (stroke.n > (data.acked[stroke.load] ?? 0)) {{
+    window.strokes.push(stroke);
+    data.acked[stroke.load] = stroke.n;
+  }}
+  if (message.ask) window.questions.push(message.ask);
+  setTimeout(() => window.show({{ drawn: true }}));
+}}
+show({{}});
+</script></html>"""
+
+
+class Canvas:
+    """The mask canvas on a label. Points are (x, y) of the image; strokes are stored as the server would store them."""
+
+    def __init__(self, page, label: Mask, probs=None, photo: Mask | None = None, **data) -> None:
+        self.page, self.label = page, label
+        files = {
+            "/photo.png": mask_png(photo if photo is not None else label),
+            "/label.json": json.dumps(encode_rle(label)).encode(),
+            "/module.js": mask_canvas.module.encode(),
+        }
+        data |= {"photo": "/photo.png", "label": "/label.json", "probs": None, "draft": None, "boxOnly": data.get("boxOnly", False)}
+        if probs is not None:
+            files["/probs.bin"] = zlib.compress(probs.tobytes())
+            data |= {"probs": "/probs.bin", "threshold": 0.5}
+        css, html = ((mask_canvas.HERE / f"editor.{kind}").read_text("utf-8") for kind in ("css", "html"))
+        files["/"] = PAGE.format(css=css, html=html, data=json.dumps(data)).encode()
+        self.files = files
+        page.route("http://canvas.test/**", self._serve)
+        page.goto("http://canvas.test/")
+        self.ready()
+
+    def _serve(self, route) -> None:
+        path = "/" + route.request.url.removeprefix("http://canvas.test/").partition("?")[0]
+        kind = {"js": "text/javascript", "json": "application/json", "png": "image/png", "/": "text/html"}
+        body = self.files.get(path)
+        route.fulfill(status=200 if body else 404, body=body or b"", content_type=kind.get(path.rpartition(".")[2], "application/octet-stream"))
+
+    def ready(self) -> None:
+        self.page.wait_for_function("() => document.querySelector('.stage').desk?.ready")
+
+    def run(self, script: str, argument=None):
+        """`script` is an expression of `desk` and `argument`."""
+        return self.page.evaluate(f"([argument]) => {{ const desk = document.querySelector('.stage').desk; return {script}; }}", [argument])
+
+    @property
+    def mask(self) -> Mask:
+        """What is on the screen; held against the strokes, drawn on the label as the store draws them."""
+        coded = self.run("toText(desk.bitmap.bits)".replace("toText", "((bits) => { let s = ''; for (const b of bits) s += b; return s; })"))
+        mask = (np.frombuffer(coded.encode(), np.uint8) == ord("1")).reshape(self.label.shape)
+        stored = self.label.copy()
+        for text in self.page.evaluate("() => window.strokes"):
+            apply_patch(stored, stroke_of(text).patch)
+        assert np.array_equal(stored, mask)
+        return mask
+
+    def at(self, x: float, y: float) -> tuple[int, int]:
+        """The screen pixel that shows the image point."""
+        left, top = self.run("[desk.stage.getBoundingClientRect().left, desk.stage.getBoundingClientRect().top]")
+        u, v = self.run("desk.view.toStage(argument)", [x, y])
+        return round(left + u), round(top + v)
+
+    def image_point(self, screen: tuple[int, int]) -> tuple[float, float]:
+        """The image point that screen pixel hits: where a stroke there lands."""
+        return tuple(self.run("desk.view.toImage({clientX: argument[0], clientY: argument[1]})", list(screen)))
+
+    def drag(self, *points: tuple[float, float]) -> np.ndarray:
+        """Press at the first point, move through the others, release; returns where it really went, (N, 2)."""
+        screen = [self.at(*point) for point in points]
+        self.page.mouse.move(*screen[0])
+        self.page.mouse.down()
+        for place in screen[1:]:
+            self.page.mouse.move(*place)
+        self.page.mouse.up()
+        return np.array([self.image_point(place) for place in screen])
+
+    def click(self, x: float, y: float, **options) -> np.ndarray:
+        place = self.at(x, y)
+        self.page.mouse.click(*place, **options)
+        return np.array(self.image_point(place))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def zoom_to(self, x: float, y: float, scale: float) -> None:
+        self.run("(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale])
+
+
+@pytest.fixture
+def canvas(browser):
+    """Call it with a label (H, W) bool to get a `Canvas`."""
+    context = browser.new_context(viewport={"width": 1100, "height": 760})
+    yield lambda label, **options: Canvas(context.new_page(), label, **options)
+    context.close()

@@ -1,0 +1,284 @@
+"""Each tool of the mask canvas changes exactly the pixels it should, at full resolution, whatever the zoom."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage import draw
+
+EMPTY = np.zeros((480, 640), bool)
+LARGE = np.zeros((3000, 4000), bool)
+# label, zoom (screen pixels per image pixel; None: the whole photo is seen), middle of the view
+VIEWS = [
+    pytest.param((EMPTY, None), id="whole"),
+    pytest.param((EMPTY, 7.3), id="zoomed in"),
+    pytest.param((LARGE, None), id="12-megapixels"),
+    pytest.param((LARGE, 1.9), id="12-megapixels-zoomed"),
+]
+EIGHT = np.ones((3, 3))
+
+
+@pytest.fixture(params=VIEWS)
+def view(request, canvas):
+    """A canvas at a zoom, and a function from the view's own coordinates in 0..1 to image points."""
+    label, zoom = request.param
+    opened = canvas(label)
+    height, width = label.shape
+    if zoom:
+        opened.zoom_to(width * 0.4, height * 0.6, zoom)
+    left, top, wide, high = opened.run("[desk.view.x, desk.view.y, desk.stage.clientWidth / desk.view.scale, desk.stage.clientHeight / desk.view.scale]")
+    low = np.maximum((left, top), 0)
+    high_ = np.minimum((left + wide, top + high), (width, height))
+    return opened, lambda x, y: tuple(low + np.array((x, y)) * (high_ - low))
+
+
+def within(points, radius, size_hw):
+    """Pixels whose centre lies within `radius` of the polyline."""
+    y, x = np.mgrid[: size_hw[0], : size_hw[1]] + 0.5
+    inside = np.zeros(size_hw, bool)
+    for a, b in zip(points[:-1], points[1:], strict=True):
+        d = b - a
+        t = np.clip(((x - a[0]) * d[0] + (y - a[1]) * d[1]) / max(d @ d, 1e-12), 0, 1)
+        inside |= (x - a[0] - t * d[0]) ** 2 + (y - a[1] - t * d[1]) ** 2 <= radius**2
+    return inside
+
+
+def test_brush_of_one_pixel_is_a_line_of_single_pixels(view):
+    canvas, place = view
+    canvas.run("desk.set('size', 1)")
+    ends = np.floor(canvas.drag(place(0.2, 0.3), place(0.7, 0.55))).astype(int)
+    expected = np.zeros_like(canvas.label)
+    expected[draw.line(ends[0][1], ends[0][0], ends[1][1], ends[1][0])] = True
+    assert np.array_equal(canvas.mask, expected)
+
+
+@pytest.mark.parametrize("size", [5, 12])
+def test_brush_covers_what_lies_within_half_its_size(view, size):
+    canvas, place = view
+    canvas.run("desk.set('size', argument)", size)
+    ends = canvas.drag(place(0.2, 0.3), place(0.6, 0.4), place(0.7, 0.8))
+    ends = np.floor(ends) + 0.5 if size % 2 else np.round(ends)
+    assert np.array_equal(canvas.mask, within(ends, size / 2, canvas.label.shape))
+
+
+def test_eraser_takes_away_what_the_brush_adds(view):
+    canvas, place = view
+    canvas.run("desk.set('size', 9)")
+    canvas.drag(place(0.2, 0.2), place(0.8, 0.8))
+    band = canvas.mask
+    canvas.press("e")
+    cut = np.floor(canvas.drag(place(0.2, 0.8), place(0.8, 0.2))) + 0.5
+    assert np.array_equal(canvas.mask, band & ~within(cut, 4.5, band.shape))
+
+
+@pytest.mark.parametrize("erase", [False, True], ids=["add", "take-away"])
+def test_box(view, erase):
+    canvas, place = view
+    canvas.press("x")
+    outer = canvas.drag(place(0.1, 0.1), place(0.9, 0.9))
+    canvas.press("Shift+x" if erase else "x")
+    inner = canvas.drag(place(0.6, 0.7), place(0.3, 0.2))
+    expected = np.zeros_like(canvas.label)
+    for corners, value in ((outer, True), (inner, not erase)):
+        (x0, y0), (x1, y1) = np.ceil(np.sort(corners, axis=0) - 0.5).astype(int)
+        expected[y0:y1, x0:x1] = value
+    assert np.array_equal(canvas.mask, expected)
+
+
+@pytest.mark.parametrize("closing", ["Enter", "first corner"])
+def test_polygon(view, closing):
+    canvas, place = view
+    canvas.press("p")
+    corners = np.array([canvas.click(*place(*p)) for p in ((0.2, 0.2), (0.83, 0.31), (0.4, 0.45), (0.61, 0.88))])
+    if closing == "Enter":
+        canvas.press("Enter")
+    else:
+        canvas.click(*corners[0])
+    expected = draw.polygon2mask(canvas.label.shape, corners[:, ::-1] - 0.5)
+    off = canvas.mask ^ expected  # skimage also sets some pixels whose centre lies exactly on an edge
+    assert off.sum() <= 2
+
+
+def test_seam_is_a_band_of_its_width(view):
+    canvas, place = view
+    canvas.press("s")
+    canvas.run("desk.set('seamWidth', 31)")
+    points = [*canvas.drag(place(0.1, 0.2), place(0.5, 0.4)), canvas.click(*place(0.8, 0.9))]
+    canvas.press("Enter")
+    assert np.array_equal(canvas.mask, within(np.array(points), 15.5, canvas.label.shape))
+
+
+RING = EMPTY.copy()
+RING[100:300, 100:400] = True
+RING[150:250, 150:350] = False
+RING[400:420, 500:620] = True
+
+
+def test_fill_closes_a_hole_and_refuses_what_is_open(canvas):
+    opened = canvas(RING)
+    opened.press("f")
+    opened.click(250, 200)
+    assert np.array_equal(opened.mask, ndimage.binary_fill_holes(RING))
+    opened.click(500, 350)
+    assert "not enclosed" in opened.page.locator(".notice").inner_text()
+    assert np.array_equal(opened.mask, ndimage.binary_fill_holes(RING))
+    opened.press("Shift+f")
+    opened.click(550, 410)
+    assert opened.mask[400:420].sum() == 0
+
+
+def test_delete_takes_one_part(canvas):
+    opened = canvas(RING)
+    opened.press("d")
+    opened.click(550, 410)
+    parts, _ = ndimage.label(RING, EIGHT)
+    assert np.array_equal(opened.mask, RING & (parts != parts[410, 550]))
+
+
+def spots():
+    probs = np.full(EMPTY.shape, 30, np.uint8)
+    probs[50:90, 50:200] = 200
+    probs[200:260, 300:500] = 140
+    label = EMPTY.copy()
+    label[60:120, 60:220] = True
+    return label, probs
+
+
+def test_taking_the_model_whole_by_part_and_where_both_agree(canvas):
+    label, probs = spots()
+    opened = canvas(label, probs=probs)
+    opened.press("t")
+    opened.click(400, 230)
+    taken = label.copy()
+    taken[200:260, 300:500] = True
+    assert np.array_equal(opened.mask, taken)
+    opened.press("Shift+m")
+    assert np.array_equal(opened.mask, taken & (probs >= 128))
+    opened.press("Control+z", "m")
+    assert np.array_equal(opened.mask, probs >= 128)
+    opened.run("desk.setThreshold(0.6)")
+    opened.press("m")
+    assert np.array_equal(opened.mask, probs >= 154)
+
+
+def test_proposed_seams_are_taken_whole_cut_at_their_box(canvas):
+    box = EMPTY.copy()
+    box[100:300, 100:500] = True
+    opened = canvas(box, boxOnly=True)
+    opened.press("g")
+    opened.page.wait_for_function("() => window.questions.length")
+    seam = {"points": [[100, 110], [500, 280]], "width": 24, "box": [100, 100, 400, 200]}
+    opened.page.evaluate("(answer) => show({answer})", {"id": 1, "seams": [seam]})
+    assert np.array_equal(opened.mask, box & within(np.array(seam["points"], float), 12, box.shape))
+
+
+def test_a_seam_replaces_the_box_it_crosses_and_spares_the_seams_before(canvas):
+    box = EMPTY.copy()
+    box[50:400, 50:600] = True
+    box[440:470, 10:200] = True
+    opened = canvas(box, boxOnly=True)
+    opened.run("desk.set('seamWidth', 20)")
+    opened.press("s")
+    first = opened.drag((60, 60), (590, 390))
+    opened.press("Enter")
+    second = opened.drag((60, 390), (590, 60))
+    opened.press("Enter")
+    expected = within(first, 10, box.shape) | within(second, 10, box.shape)
+    expected[440:470, 10:200] = True
+    assert np.array_equal(opened.mask, expected)
+
+
+def test_dragging_a_corner_of_an_outline_moves_that_border_alone(canvas):
+    label = EMPTY.copy()
+    label[100:300, 100:400] = True
+    label[94:101, 392:400] = True  # a bump far from the corner that moves
+    opened = canvas(label)
+    opened.press("v")
+    opened.click(200, 200)
+    opened.drag((100, 300), (60, 340))
+    moved = opened.image_point(opened.at(60, 340))
+    expected = draw.polygon2mask(label.shape, np.array([(100, 100), (100, 400), (300, 400), moved[::-1]]) - 0.5)
+    expected[:100] = label[:100]
+    assert (opened.mask ^ expected).sum() <= 2
+    opened.press("Control+z")
+    assert np.array_equal(opened.mask, label)
+
+
+def test_opening_an_outline_changes_nothing_and_its_rings_are_exact(canvas):
+    noise = ndimage.gaussian_filter(np.random.default_rng(3).standard_normal(EMPTY.shape), 6) > 0.02
+    opened = canvas(noise)
+    opened.press("v")
+    y, x = np.argwhere(noise)[len(np.argwhere(noise)) // 2]
+    opened.click(x + 0.5, y + 0.5)
+    opened.run("desk.redrawOutline()")
+    assert np.array_equal(opened.mask, noise)
+
+
+def test_undo_and_redo_go_stroke_by_stroke(canvas):
+    opened = canvas(RING)
+    states = [opened.mask]
+    opened.drag((20, 20), (200, 30))
+    states.append(opened.mask)
+    opened.press("x")
+    opened.drag((300, 300), (350, 470))
+    states.append(opened.mask)
+    opened.press("d")
+    opened.click(110, 110)
+    states.append(opened.mask)
+    for state in states[-2::-1]:
+        opened.press("Control+z")
+        assert np.array_equal(opened.mask, state)
+    opened.press("Control+z")
+    for state in states[1:]:
+        opened.press("Control+y")
+        assert np.array_equal(opened.mask, state)
+    opened.press("z", "b")
+    opened.drag((400, 20), (500, 30))
+    opened.press("y")  # a new stroke ends what could be redone
+    assert opened.mask[100, 100]
+
+
+def test_a_label_arrives_as_it_is_stored(canvas):
+    noise = np.random.default_rng(1).random((211, 307)) > 0.5
+    assert np.array_equal(canvas(noise).mask, noise)
+
+
+def test_a_dense_stroke_over_twelve_megapixels_stays_below_200_kb(canvas):
+    opened = canvas(LARGE)
+    opened.press("x")
+    opened.drag((30, 30), (3970, 2970))
+    opened.press("Shift+x")
+    opened.run("desk.set('size', 120)")
+    opened.press("e")
+    opened.drag(*[(200 + 180 * i, 2700 if i % 2 else 300) for i in range(20)])
+    assert opened.page.evaluate("() => Math.max(...strokes.map((s) => JSON.stringify(s).length))") < 200_000
+
+
+def test_live_numbers_are_those_of_the_evaluation(canvas):
+    from core.metrics import count_pixels, iou
+    from training.evaluation import mask_at
+
+    rng = np.random.default_rng(5)
+    probs = np.clip(ndimage.gaussian_filter(rng.random(EMPTY.shape), 8) * 1800 - 780, 0, 255).astype(np.uint8)
+    label = ndimage.gaussian_filter(rng.random(EMPTY.shape), 8) > 0.505
+    opened = canvas(label, probs=probs)
+    opened.drag((50, 50), (400, 300))
+    for threshold in (0.1, 0.5, 0.83):
+        opened.run("desk.setThreshold(argument)", threshold)
+        shown = opened.page.locator(".numbers dd").first.inner_text().split()[0]
+        expected = iou(count_pixels(mask_at(probs, threshold), opened.mask))
+        assert float(shown) == pytest.approx(expected, abs=0.0006)
+    assert opened.run("desk.area") == opened.mask.sum()
+
+
+def test_parts_and_length(canvas):
+    label = EMPTY.copy()
+    label[within(np.array([(50.0, 50), (350, 50), (350, 400)]), 6, EMPTY.shape)] = True
+    label[within(np.array([(450.0, 100), (600, 250)]), 3, EMPTY.shape)] = True
+    opened = canvas(label)
+    opened.run("desk.measure()")
+    measured = opened.run("desk.measured")
+    assert measured["parts"] == ndimage.label(label, EIGHT)[1] == 2
+    assert measured["length"] == pytest.approx(300 + 350 + np.hypot(150, 150), rel=0.05)
+    noise = canvas(np.random.default_rng(2).random((200, 200)) > 0.6)
+    noise.run("desk.measure()")
+    assert noise.run("desk.measured.parts") == ndimage.label(noise.label, EIGHT)[1]
