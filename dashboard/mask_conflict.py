@@ -34,14 +34,18 @@ def show_conflict(store: Store, opening: Opening, name: str) -> None:
     with left:
         st.image(_picture(photo, mine), caption="Yours, the draft", width="stretch")
     with middle:
-        st.image(_picture(photo, theirs), caption=f"Theirs, revision {newest.number} by {newest.author}", width="stretch")
+        st.image(
+            _picture(photo, theirs), caption=f"Theirs, revision {newest.number} by {newest.author}", width="stretch"
+        )
         if st.button("Take theirs", width="stretch", help="Your draft is dropped"):
             store.drop_draft(draft)
             reopen(store, sample, name)
             st.rerun()
     with right:
         st.image(_picture(photo, both), caption="What you changed, on top of theirs", width="stretch")
-        if st.button("Keep mine on top of theirs", type="primary", width="stretch", help="Becomes your draft; save it then"):
+        if st.button(
+            "Keep mine on top of theirs", type="primary", width="stretch", help="Becomes your draft; save it then"
+        ):
             store.rebase_draft(draft, before, sample.revision)
             reopen(store, sample, name)
             st.rerun()

@@ -75,7 +75,9 @@ def open_sample(
         "label": label_address(label.rle),
         "probs": probs_address(prediction.run_id, prediction.split, sample.id) if prediction else None,
         "threshold": prediction.threshold if prediction else None,
-        "draft": address(json.dumps([text_of(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft")
+        "draft": address(
+            json.dumps([text_of(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft"
+        )
         if draft
         else None,
         "draftTime": draft.updated_at.isoformat() if draft else None,
@@ -140,7 +142,9 @@ def _received(store: Store, message: dict[str, Any]) -> None:
             continue  # from before the server started anew; the browser offers them again with the sample
         fresh = [text for text in message["strokes"] if text["load"] == load and text["n"] > opening.acked]
         if fresh:
-            store.add_strokes(opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh])
+            store.add_strokes(
+                opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh]
+            )
             opening.acked, opening.drawn, opening.saved = fresh[-1]["n"], True, None
     ask = message["ask"]
     if ask and (opening := _openings().get(ask["load"])):

@@ -25,7 +25,7 @@ def _shrunk(image_path: str) -> tuple[Photo, float]:
     return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)), factor
 
 
-def snapped(image_path: str, points_xy: NDArray[np.float64], search_px: float) -> NDArray[np.float64]:
+def snapped(image_path: str, points_xy: NDArray[np.floating], search_px: float) -> NDArray[np.floating]:
     """The line (N, 2) moved across onto the joint it follows, by `search_px` at most; pixels of the photo."""
     photo, factor = _shrunk(image_path)
     return snap_to_ridge(photo, points_xy / factor, search_px / factor) * factor

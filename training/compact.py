@@ -1,7 +1,8 @@
 """Make the shipped compact checkpoint: `python -m training.compact FOLDER` (`make compact-model`).
 
-Paints photos, trains `configs/scratch.yaml` and then `configs/scratch_finish.yaml` on them from random weights, scores the result on photos that training never
-saw and puts it, with a model card that carries the figures, into `core/checkpoints/compact`. About an hour on 2 cores.
+Paints photos, trains on them from random weights in two stages (`configs/scratch.yaml`, `configs/scratch_finish.yaml`),
+scores the result on photos that training never saw and puts it, with a model card that carries the figures, into
+`core/checkpoints/compact`. About an hour on 2 cores.
 """
 
 import json
