@@ -151,7 +151,7 @@ def test_newer_and_broken_workspaces_are_refused(filled, tmp_path):
     with sqlite3.connect(tmp_path / "qa.db") as connection:
         connection.execute("UPDATE workspace SET schema_version = 99")
     connection.close()
-    with pytest.raises(WorkspaceError, match="schema version 99, this program knows 1"):
+    with pytest.raises(WorkspaceError, match="schema version 99, this program knows 2"):
         Store(tmp_path / "qa.db")
     (tmp_path / "junk.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(WorkspaceError, match="cannot be opened"):
