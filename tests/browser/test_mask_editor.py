@@ -1,0 +1,188 @@
+"""The mask editor on the real dashboard: drafts, two reviewers at once, a killed server, a queue by keyboard alone."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.masks import decode_rle
+from data.preparation import prepare
+from data.synthetic_export import write_roboflow_export
+from data.workspace import Workspace
+from docs.screenshots import ROOT, dashboard
+
+DESK = "document.querySelector('[class*=st-key-mask_canvas] *')"
+FIND = """() => { for (const each of document.querySelectorAll('*')) {
+  const stage = each.shadowRoot?.querySelector('.stage'); if (stage?.desk) { window.desk = stage.desk; return true; } } return false; }"""
+
+
+def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
+    page = context.new_page()
+    page.goto(f"{address}/fix_masks?sample={sample_id}&reviewer={name}")
+    await_desk(page)
+    return page
+
+
+def await_desk(page: Page, sample_id: int | None = None) -> None:
+    page.wait_for_function(f"() => ({FIND})() && desk.ready", timeout=120_000)
+    if sample_id is not None:
+        page.wait_for_function(f"() => desk.ready && desk.data.key.startsWith('drywall-qa:{sample_id}:')", timeout=60_000)
+
+
+def draw(page: Page, *points: tuple[float, float]) -> None:
+    """Drag through points in 0..1 of the stage; returns when the server has the stroke."""
+    box = page.locator(".stage").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+    page.wait_for_function("() => desk.outbox.length === 0", timeout=60_000)
+
+
+def shown(page: Page, size_hw: tuple[int, int]) -> np.ndarray:
+    bits = page.evaluate("() => { let s = ''; for (const b of desk.bitmap.bits) s += b; return s; }")
+    return (np.frombuffer(bits.encode(), np.uint8) == ord("1")).reshape(size_hw)
+
+
+def current(store, sample_id: int) -> np.ndarray:
+    return decode_rle(store.label(sample_id).rle)
+
+
+@pytest.fixture(scope="module")
+def desk_workspace(tmp_path_factory):
+    """Sixty small walls."""
+    root = tmp_path_factory.mktemp("desk")
+    write_roboflow_export(root / "raw", 5, cracks=(50, 2), taping=(8, 2), size_hw=(96, 128))
+    workspace = Workspace.open(root / "workspace")
+    store = workspace.store()
+    prepare(root / "raw", workspace, store)
+    yield workspace, store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def address(desk_workspace):
+    with dashboard(desk_workspace[0].root) as where:
+        yield where
+
+
+@pytest.fixture
+def context(browser):
+    opened = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield opened
+    opened.close()
+
+
+def test_a_draft_survives_a_reload_with_its_undo(context, address, desk_workspace):
+    _, store = desk_workspace
+    sample = store.samples()[-1]
+    page = open_desk(context, address, sample.id)
+    draw(page, (0.4, 0.4), (0.6, 0.4))
+    one = shown(page, sample.size_hw)
+    draw(page, (0.4, 0.6), (0.6, 0.6))
+    two = shown(page, sample.size_hw)
+    assert two.sum() > one.sum()
+    page.reload()
+    await_desk(page)
+    expect(page.locator(".notice")).to_contain_text("restored")
+    assert np.array_equal(shown(page, sample.size_hw), two)
+    page.keyboard.press("Control+z")
+    assert np.array_equal(shown(page, sample.size_hw), one)
+    page.wait_for_function("() => desk.outbox.length === 0")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".status")).to_have_text("saved, revision 2", timeout=60_000)
+    saved = store.label(sample.id)
+    assert (saved.author, saved.tool, saved.provenance) == ("Ann", "editor", "drawn")
+    assert np.array_equal(decode_rle(saved.rle), one)
+    assert store.draft(sample.id, "Ann") is None
+
+
+def test_the_second_of_two_saves_is_refused_and_nothing_is_lost(context, browser, address, desk_workspace):
+    _, store = desk_workspace
+    sample = store.samples()[-2]
+    before = current(store, sample.id)
+    ann = open_desk(context, address, sample.id, "Ann")
+    draw(ann, (0.4, 0.3), (0.6, 0.3))
+    anns = shown(ann, sample.size_hw)
+    theirs = before.copy()
+    theirs[80:90, 20:100] ^= True
+    store.release(sample.id, "Ann")  # her lease ran out over lunch
+    store.save_label(sample.id, theirs, based_on=1, author="Bob", tool="editor")
+    ann.get_by_role("button", name="Save").click()
+    expect(ann.get_by_text("Bob saved revision 2")).to_be_visible(timeout=60_000)
+    assert np.array_equal(current(store, sample.id), theirs)
+    assert np.array_equal(store.draft(sample.id, "Ann").draw_on(before), anns)
+    ann.get_by_role("button", name="Keep mine on top of theirs").click()
+    await_desk(ann)
+    ann.get_by_role("button", name="Save").click()
+    expect(ann.locator(".status")).to_have_text("saved, revision 3", timeout=60_000)
+    assert np.array_equal(current(store, sample.id), np.where(anns != before, anns, theirs))
+    assert np.array_equal(decode_rle(store.label(sample.id, 2).rle), theirs)
+
+
+def test_a_queue_of_fifty_by_keyboard_alone(context, address, desk_workspace):
+    _, store = desk_workspace
+    cracks = [sample.id for sample in store.samples(class_name="cracks")][:50]
+    page = open_desk(context, address, cracks[0], "Kim")
+    for done in range(50):
+        sample_id = int(page.evaluate("() => desk.data.key.split(':')[1]"))
+        page.keyboard.press("A")
+        page.wait_for_function(f"() => desk.ready && desk.data.key.split(':')[1] !== '{sample_id}'", timeout=60_000)
+        if done == 0:
+            assert store.sample(sample_id).review_state == "accepted"
+    decided = [store.sample(sample.id).review_state for sample in store.samples()]
+    assert decided.count("accepted") == 50
+
+
+def test_a_killed_server_has_kept_the_save_and_the_draft(context, desk_workspace):
+    workspace, store = desk_workspace
+    sample = store.samples()[-3]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = serve(workspace, port)
+    page = open_desk(context, f"http://127.0.0.1:{port}", sample.id)
+    draw(page, (0.4, 0.4), (0.6, 0.4))
+    first = shown(page, sample.size_hw)
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".status")).to_have_text("saved, revision 2", timeout=60_000)
+    draw(page, (0.4, 0.7), (0.6, 0.7))
+    second = shown(page, sample.size_hw)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    assert np.array_equal(current(store, sample.id), first)
+    server = serve(workspace, port)
+    try:
+        page.reload()
+        await_desk(page)
+        assert np.array_equal(shown(page, sample.size_hw), second)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def serve(workspace: Workspace, port: int) -> subprocess.Popen:
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), "--server.port", str(port),
+        "--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.address", "127.0.0.1",
+        "--", "--workspace", str(workspace.root),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
+            return process
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the dashboard did not start")
