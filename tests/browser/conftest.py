@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.masks import Mask, decode_rle, encode_rle, mask_png
-from core.patches import Patch, apply_patch
+from core.masks import Mask, encode_rle, mask_png
+from core.patches import apply_patch
 from dashboard import mask_canvas
 from dashboard.mask_editor import stroke_of
 from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS
@@ -35,7 +35,8 @@ PAGE = """<!doctype html><html><style>:root {{ --st-text-color: #222; --st-backg
 --st-secondary-background-color: #eee; }} body {{ margin: 0 8px }} {css}</style><div id="root">{html}</div><script type="module">
 import mount from "/module.js";
 const root = document.getElementById("root");
-const data = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null, ...{data} }};
+const blank = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null }};
+const data = {{ ...blank, ...{data} }};
 window.strokes = []; window.questions = []; window.silent = false;
 window.show = (changes) => mount({{ parentElement: root, data: Object.assign(data, changes) && {{ ...data }}, setTriggerValue }});
 function setTriggerValue(event, message) {{
@@ -61,7 +62,13 @@ class Canvas:
             "/label.json": json.dumps(encode_rle(label)).encode(),
             "/module.js": mask_canvas.module.encode(),
         }
-        data |= {"photo": "/photo.png", "label": "/label.json", "probs": None, "draft": None, "boxOnly": data.get("boxOnly", False)}
+        data |= {
+            "photo": "/photo.png",
+            "label": "/label.json",
+            "probs": None,
+            "draft": None,
+            "boxOnly": data.get("boxOnly", False),
+        }
         if probs is not None:
             files["/probs.bin"] = zlib.compress(probs.tobytes())
             data |= {"probs": "/probs.bin", "threshold": 0.5}
@@ -76,19 +83,29 @@ class Canvas:
         path = "/" + route.request.url.removeprefix("http://canvas.test/").partition("?")[0]
         kind = {"js": "text/javascript", "json": "application/json", "png": "image/png", "/": "text/html"}
         body = self.files.get(path)
-        route.fulfill(status=200 if body else 404, body=body or b"", content_type=kind.get(path.rpartition(".")[2], "application/octet-stream"))
+        route.fulfill(
+            status=200 if body else 404,
+            body=body or b"",
+            content_type=kind.get(path.rpartition(".")[2], "application/octet-stream"),
+        )
 
     def ready(self) -> None:
         self.page.wait_for_function("() => document.querySelector('.stage').desk?.ready")
 
     def run(self, script: str, argument=None):
         """`script` is an expression of `desk` and `argument`."""
-        return self.page.evaluate(f"([argument]) => {{ const desk = document.querySelector('.stage').desk; return {script}; }}", [argument])
+        return self.page.evaluate(
+            f"([argument]) => {{ const desk = document.querySelector('.stage').desk; return {script}; }}", [argument]
+        )
 
     @property
     def mask(self) -> Mask:
         """What is on the screen; held against the strokes, drawn on the label as the store draws them."""
-        coded = self.run("toText(desk.bitmap.bits)".replace("toText", "((bits) => { let s = ''; for (const b of bits) s += b; return s; })"))
+        coded = self.run(
+            "toText(desk.bitmap.bits)".replace(
+                "toText", "((bits) => { let s = ''; for (const b of bits) s += b; return s; })"
+            )
+        )
         mask = (np.frombuffer(coded.encode(), np.uint8) == ord("1")).reshape(self.label.shape)
         stored = self.label.copy()
         for text in self.page.evaluate("() => window.strokes"):
@@ -126,7 +143,9 @@ class Canvas:
             self.page.keyboard.press(key)
 
     def zoom_to(self, x: float, y: float, scale: float) -> None:
-        self.run("(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale])
+        self.run(
+            "(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale]
+        )
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Each tool of the mask canvas changes exactly the pixels it should, at full resolution, whatever the zoom."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -25,7 +27,9 @@ def view(request, canvas):
     height, width = label.shape
     if zoom:
         opened.zoom_to(width * 0.4, height * 0.6, zoom)
-    left, top, wide, high = opened.run("[desk.view.x, desk.view.y, desk.stage.clientWidth / desk.view.scale, desk.stage.clientHeight / desk.view.scale]")
+    left, top, wide, high = opened.run(
+        "[desk.view.x, desk.view.y, desk.stage.clientWidth / desk.view.scale, desk.stage.clientHeight / desk.view.scale]"
+    )
     low = np.maximum((left, top), 0)
     high_ = np.minimum((left + wide, top + high), (width, height))
     return opened, lambda x, y: tuple(low + np.array((x, y)) * (high_ - low))
@@ -35,7 +39,7 @@ def within(points, radius, size_hw):
     """Pixels whose centre lies within `radius` of the polyline."""
     y, x = np.mgrid[: size_hw[0], : size_hw[1]] + 0.5
     inside = np.zeros(size_hw, bool)
-    for a, b in zip(points[:-1], points[1:], strict=True):
+    for a, b in pairwise(points):
         d = b - a
         t = np.clip(((x - a[0]) * d[0] + (y - a[1]) * d[1]) / max(d @ d, 1e-12), 0, 1)
         inside |= (x - a[0] - t * d[0]) ** 2 + (y - a[1] - t * d[1]) ** 2 <= radius**2

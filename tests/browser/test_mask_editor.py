@@ -1,14 +1,12 @@
 """The mask editor on the real dashboard: drafts, two reviewers at once, a killed server, a queue by keyboard alone."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -22,7 +20,8 @@ from docs.screenshots import ROOT, dashboard
 
 DESK = "document.querySelector('[class*=st-key-mask_canvas] *')"
 FIND = """() => { for (const each of document.querySelectorAll('*')) {
-  const stage = each.shadowRoot?.querySelector('.stage'); if (stage?.desk) { window.desk = stage.desk; return true; } } return false; }"""
+  const stage = each.shadowRoot?.querySelector('.stage'); if (stage?.desk) { window.desk = stage.desk; return true; } }
+  return false; }"""
 
 
 def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
@@ -35,7 +34,9 @@ def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
 def await_desk(page: Page, sample_id: int | None = None) -> None:
     page.wait_for_function(f"() => ({FIND})() && desk.ready", timeout=120_000)
     if sample_id is not None:
-        page.wait_for_function(f"() => desk.ready && desk.data.key.startsWith('drywall-qa:{sample_id}:')", timeout=60_000)
+        page.wait_for_function(
+            f"() => desk.ready && desk.data.key.startsWith('drywall-qa:{sample_id}:')", timeout=60_000
+        )
 
 
 def draw(page: Page, *points: tuple[float, float]) -> None:
