@@ -90,7 +90,7 @@ class BoxSearch:
         height, width = self.weight.shape
         y, x = np.mgrid[:height, :width] + 0.5 - np.array((height / 2, width / 2))[:, None, None]
         bins = 2 * self.radius + 1
-        results = [np.empty((len(self.angles), bins)) for _ in fields]
+        results: list[NDArray[np.floating]] = [np.empty((len(self.angles), bins)) for _ in fields]
         for row, angle in enumerate(np.radians(self.angles)):
             offset = (y * np.cos(angle) - x * np.sin(angle) + self.radius).ravel()
             low = offset.astype(int)

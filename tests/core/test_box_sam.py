@@ -34,9 +34,9 @@ def tiny_sam2() -> Sam2Model:
     vision = {
         "backbone_config": {
             "model_type": "sam2_hiera_det_model", "hidden_size": 8, "num_attention_heads": 1, "image_size": [64, 64],
-            "blocks_per_stage": [1, 1, 1, 1], "embed_dim_per_stage": [8, 16, 32, 64],
+            "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [8, 16, 32, 64],
             "num_attention_heads_per_stage": [1, 1, 1, 1], "window_size_per_stage": [8, 4, 4, 2],
-            "global_attention_blocks": [2], "window_positional_embedding_background_size": [2, 2],
+            "global_attention_blocks": [3], "window_positional_embedding_background_size": [2, 2],
         },
         "backbone_channel_list": [64, 32, 16, 8], "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         "fpn_hidden_size": 16, "image_size": 64,
