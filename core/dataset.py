@@ -134,6 +134,7 @@ def collate(items: list[Batch]) -> Batch:
         torch.stack(masks),
         torch.stack(indices),
         None if activations[0] is None else tuple(torch.stack(layer) for layer in zip(*activations, strict=True)),
-        None if all(w is None for w in weights)
+        None
+        if all(w is None for w in weights)
         else torch.stack([torch.ones_like(m) if w is None else w for m, w in zip(masks, weights, strict=True)]),
     )
