@@ -63,6 +63,16 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+_FIND_DESK = """() => { for (const each of document.querySelectorAll("*")) {
+  const stage = each.shadowRoot?.querySelector(".stage");
+  if (stage?.desk) { window.desk = stage.desk; return stage.desk.ready; } } return false; }"""
+
+
+def await_desk(page: Page) -> None:
+    """Wait until the mask editor shows its sample; scripts on the page then find it as `desk`."""
+    page.wait_for_function(_FIND_DESK, timeout=120_000)
+
+
 def main(workspace: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:

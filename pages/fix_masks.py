@@ -13,8 +13,9 @@ from dashboard.state import go_to, open_workspace, reviewer, sentences
 from training.review import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
-[data-testid=stMainBlockContainer] {padding: 2.4rem 1.2rem 1rem}
-[data-testid=stMainBlockContainer] h1 {font-size: 1.1rem; padding: 0}
+[data-testid=stMainBlockContainer] {padding: 3.6rem 1.2rem 1rem}
+[data-testid=stMainBlockContainer] h1 {font-size: 1.05rem; padding: 0}
+.st-key-which h1 span, .st-key-which p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block}
 .st-key-decisions button {min-height: 2.1rem; padding: 0 0.7rem}
 </style>"""
 DECISIONS = {
@@ -92,9 +93,9 @@ def decide(state: str, comment: str) -> None:
 @st.fragment
 def desk() -> None:
     head, buttons = st.columns([4, 7], vertical_alignment="center")
-    with head:
-        st.title(f"Fix masks :gray[· {sample.class_name} · {reason}]", anchor=False)
-        st.caption(f"{sample.file_name} · {sample.split} · {len(queue)} wait")
+    with head.container(key="which", gap=None):
+        st.title("Fix masks", anchor=False)
+        st.caption(f"{sample.class_name} · {reason} · {len(queue)} wait · {sample.file_name} · {sample.split}")
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
         comment = st.text_input(
             "Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120

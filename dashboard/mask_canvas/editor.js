@@ -43,6 +43,13 @@ class Desk {
     this.timer = setInterval(() => this.resend(), 1000);
   }
 
+  // As high as the window has room for below where the page put us.
+  fill() {
+    const { top } = this.root.getBoundingClientRect();
+    const scrolled = document.querySelector("[data-testid=stMain]")?.scrollTop ?? 0;
+    this.root.style.setProperty("--top", `${Math.round(top + scrolled)}px`);
+  }
+
   close() {
     this.listeners.abort();
     clearInterval(this.timer);
@@ -112,6 +119,7 @@ class Desk {
     this.replaces = data.boxOnly;
     await this.view.open(image, () => ({ bitmap: this.bitmap, probs: this.usesProbs ? this.probs : null, table: this.table }), this.colours());
     this.ready = true;
+    this.fill();
     this.stage.classList.remove("loading");
     this.recall();
     this.refresh();

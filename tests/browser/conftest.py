@@ -14,6 +14,8 @@ from dashboard import mask_canvas
 from dashboard.mask_editor import stroke_of
 from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS
 
+PATIENCE_MS = 120_000  # a busy machine is slow, not wrong
+
 playwright_api = pytest.importorskip("playwright.sync_api", reason="install the dev extras to run the browser tests")
 
 
@@ -152,5 +154,6 @@ class Canvas:
 def canvas(browser):
     """Call it with a label (H, W) bool to get a `Canvas`."""
     context = browser.new_context(viewport={"width": 1100, "height": 760})
+    context.set_default_timeout(PATIENCE_MS)
     yield lambda label, **options: Canvas(context.new_page(), label, **options)
     context.close()

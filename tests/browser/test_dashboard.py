@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.masks import decode_rle, draw_band
-from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS, PAGES, dashboard, settle
+from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS, PAGES, await_desk, dashboard, settle
 from training.runs import progress_of, run_folder
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="install the dev extras to run the browser tests")
@@ -66,26 +66,28 @@ def test_train_look_fix_save(page, workspace, store, tiny_checkpoint):
     name = page.get_by_label("Your name")
     name.fill("Ann")
     name.press("Enter")
-    page.get_by_role("radio", name="Seam").or_(page.get_by_role("button", name="Seam", exact=True)).first.click()
-    settle(page)
-    canvas = page.locator("canvas.upper-canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    start, end = (0.2, 0.3), (0.8, 0.7)
-    page.mouse.move(box["x"] + start[0] * box["width"], box["y"] + start[1] * box["height"])
+    page.wait_for_timeout(1000)
+    await_desk(page)
+    page.wait_for_function("() => !desk.data.locked")
+    page.evaluate("() => { desk.replaces = false; desk.set('seamWidth', 10); desk.view.fit(); }")
+    page.keyboard.press("s")
+    height, width = before.shape
+    line = np.array([(0.2 * width, 0.3 * height), (0.8 * width, 0.7 * height)])
+    box = page.locator(".stage").bounding_box()
+    start, end = (page.evaluate("(point) => desk.view.toStage(point)", list(point)) for point in line)
+    page.mouse.move(box["x"] + start[0], box["y"] + start[1])
     page.mouse.down()
-    page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=8)
+    page.mouse.move(box["x"] + end[0], box["y"] + end[1], steps=8)
     page.mouse.up()
-    expect(page.get_by_role("button", name="Save as new revision")).to_be_enabled(timeout=30_000)
-    page.get_by_role("button", name="Save as new revision").click()
-    expect(page.get_by_text("Saved as revision 2")).to_be_visible(timeout=30_000)
+    page.keyboard.press("Enter")
+    expect(page.locator(".status")).to_have_text("draft saved", timeout=30_000)
+    page.keyboard.press("Control+s")
+    expect(page.locator(".status")).to_have_text("saved, revision 2", timeout=30_000)
 
     saved = store.label(sample.id)
-    assert (saved.number, saved.author, saved.tool) == (2, "Ann", "drawn")
-    height, width = before.shape
-    line = np.array([(start[0] * width, start[1] * height), (end[0] * width, end[1] * height)])
+    assert (saved.number, saved.author, saved.tool) == (2, "Ann", "editor")
     added = decode_rle(saved.rle) & ~before
-    thin, wide = draw_band(line, 2, before.shape), draw_band(line, 30, before.shape)
+    thin, wide = draw_band(line, 8, before.shape), draw_band(line, 12, before.shape)
     assert (decode_rle(saved.rle) | ~thin).all()  # the whole line is in the mask
     assert not (added & ~wide).any()  # and nothing far from it
     assert not (before & ~decode_rle(saved.rle)).any()  # what was there stays

@@ -16,12 +16,9 @@ from core.masks import decode_rle
 from data.preparation import prepare
 from data.synthetic_export import write_roboflow_export
 from data.workspace import Workspace
-from docs.screenshots import ROOT, dashboard
+from docs.screenshots import ROOT, await_desk, dashboard
 
-DESK = "document.querySelector('[class*=st-key-mask_canvas] *')"
-FIND = """() => { for (const each of document.querySelectorAll('*')) {
-  const stage = each.shadowRoot?.querySelector('.stage'); if (stage?.desk) { window.desk = stage.desk; return true; } }
-  return false; }"""
+PATIENCE_MS = 120_000
 
 
 def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
@@ -29,14 +26,6 @@ def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
     page.goto(f"{address}/fix_masks?sample={sample_id}&reviewer={name}")
     await_desk(page)
     return page
-
-
-def await_desk(page: Page, sample_id: int | None = None) -> None:
-    page.wait_for_function(f"() => ({FIND})() && desk.ready", timeout=120_000)
-    if sample_id is not None:
-        page.wait_for_function(
-            f"() => desk.ready && desk.data.key.startsWith('drywall-qa:{sample_id}:')", timeout=60_000
-        )
 
 
 def draw(page: Page, *points: tuple[float, float]) -> None:
@@ -48,7 +37,7 @@ def draw(page: Page, *points: tuple[float, float]) -> None:
     for place in places[1:]:
         page.mouse.move(*place)
     page.mouse.up()
-    page.wait_for_function("() => desk.outbox.length === 0", timeout=60_000)
+    page.wait_for_function("() => desk.outbox.length === 0")
 
 
 def shown(page: Page, size_hw: tuple[int, int]) -> np.ndarray:
@@ -81,6 +70,8 @@ def address(desk_workspace):
 @pytest.fixture
 def context(browser):
     opened = browser.new_context(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     yield opened
     opened.close()
 
@@ -102,7 +93,7 @@ def test_a_draft_survives_a_reload_with_its_undo(context, address, desk_workspac
     assert np.array_equal(shown(page, sample.size_hw), one)
     page.wait_for_function("() => desk.outbox.length === 0")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".status")).to_have_text("saved, revision 2", timeout=60_000)
+    expect(page.locator(".status")).to_have_text("saved, revision 2")
     saved = store.label(sample.id)
     assert (saved.author, saved.tool, saved.provenance) == ("Ann", "editor", "drawn")
     assert np.array_equal(decode_rle(saved.rle), one)
@@ -127,7 +118,7 @@ def test_the_second_of_two_saves_is_refused_and_nothing_is_lost(context, browser
     ann.get_by_role("button", name="Keep mine on top of theirs").click()
     await_desk(ann)
     ann.get_by_role("button", name="Save").click()
-    expect(ann.locator(".status")).to_have_text("saved, revision 3", timeout=60_000)
+    expect(ann.locator(".status")).to_have_text("saved, revision 3")
     assert np.array_equal(current(store, sample.id), np.where(anns != before, anns, theirs))
     assert np.array_equal(decode_rle(store.label(sample.id, 2).rle), theirs)
 
@@ -139,7 +130,7 @@ def test_a_queue_of_fifty_by_keyboard_alone(context, address, desk_workspace):
     for done in range(50):
         sample_id = int(page.evaluate("() => desk.data.key.split(':')[1]"))
         page.keyboard.press("A")
-        page.wait_for_function(f"() => desk.ready && desk.data.key.split(':')[1] !== '{sample_id}'", timeout=60_000)
+        page.wait_for_function(f"() => desk.ready && desk.data.key.split(':')[1] !== '{sample_id}'")
         if done == 0:
             assert store.sample(sample_id).review_state == "accepted"
     decided = [store.sample(sample.id).review_state for sample in store.samples()]
@@ -157,7 +148,7 @@ def test_a_killed_server_has_kept_the_save_and_the_draft(context, desk_workspace
     draw(page, (0.4, 0.4), (0.6, 0.4))
     first = shown(page, sample.size_hw)
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".status")).to_have_text("saved, revision 2", timeout=60_000)
+    expect(page.locator(".status")).to_have_text("saved, revision 2")
     draw(page, (0.4, 0.7), (0.6, 0.7))
     second = shown(page, sample.size_hw)
     os.kill(server.pid, signal.SIGKILL)
