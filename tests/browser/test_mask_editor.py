@@ -30,6 +30,7 @@ def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
 
 def draw(page: Page, *points: tuple[float, float]) -> None:
     """Drag through points in 0..1 of the stage; returns when the server has the stroke."""
+    strokes = page.evaluate("() => desk.number")
     box = page.locator(".stage").bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*places[0])
@@ -37,6 +38,7 @@ def draw(page: Page, *points: tuple[float, float]) -> None:
     for place in places[1:]:
         page.mouse.move(*place)
     page.mouse.up()
+    assert page.evaluate("() => desk.number") == strokes + 1
     page.wait_for_function("() => desk.outbox.length === 0")
 
 
@@ -78,7 +80,7 @@ def context(browser):
 
 def test_a_draft_survives_a_reload_with_its_undo(context, address, desk_workspace):
     _, store = desk_workspace
-    sample = store.samples()[-1]
+    sample = store.samples(class_name="cracks")[-1]
     page = open_desk(context, address, sample.id)
     draw(page, (0.4, 0.4), (0.6, 0.4))
     one = shown(page, sample.size_hw)
@@ -102,7 +104,7 @@ def test_a_draft_survives_a_reload_with_its_undo(context, address, desk_workspac
 
 def test_the_second_of_two_saves_is_refused_and_nothing_is_lost(context, browser, address, desk_workspace):
     _, store = desk_workspace
-    sample = store.samples()[-2]
+    sample = store.samples(class_name="cracks")[-2]
     before = current(store, sample.id)
     ann = open_desk(context, address, sample.id, "Ann")
     draw(ann, (0.4, 0.3), (0.6, 0.3))
@@ -139,7 +141,7 @@ def test_a_queue_of_fifty_by_keyboard_alone(context, address, desk_workspace):
 
 def test_a_killed_server_has_kept_the_save_and_the_draft(context, desk_workspace):
     workspace, store = desk_workspace
-    sample = store.samples()[-3]
+    sample = store.samples(class_name="cracks")[-3]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
