@@ -1,6 +1,7 @@
 """The mask editor: the canvas in the browser, the draft of its strokes in the store, and what goes between the two."""
 
 import base64
+import gc
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -53,6 +54,14 @@ class Opening:
     shown: dict[str, Any] = field(default_factory=dict)
 
 
+@st.cache_resource(show_spinner=False)
+def _spare_the_collector() -> None:
+    """Streamlit collects garbage in full after every run; of what PyTorch and the rest have loaded there is none to find,
+    and looking through it takes longer than all else a stroke needs."""
+    gc.collect()
+    gc.freeze()
+
+
 def _openings() -> dict[str, Opening]:
     return st.session_state.setdefault("openings", {})
 
@@ -64,6 +73,7 @@ def open_sample(
 
     Call it in every full run of the page: it also puts what the browser fetches under its addresses.
     """
+    _spare_the_collector()
     opening = _openings().get(st.session_state.get("opening", ""))
     if opening is None or (opening.sample.id, opening.reviewer) != (sample.id, reviewer):
         opening = reopen(store, sample, reviewer)
