@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPACT := build/compact
+WORKSPACE ?= workspace
 
 .PHONY: run test check format audit screenshots compact-model
 
@@ -33,7 +34,7 @@ audit: $(STAMP)
 	$(BIN)/pip-audit --skip-editable
 
 screenshots: $(STAMP)
-	$(BIN)/python -m docs.screenshots
+	$(BIN)/python -m docs.screenshots $(WORKSPACE)
 
 # Trains the shipped checkpoint from scratch on generated photos, scores it on photos it never saw and puts it in place.
 compact-model: $(STAMP)

@@ -85,7 +85,7 @@ class BoxSearch:
     def _projected(self, *fields: NDArray[np.floating]) -> list[NDArray[np.floating]]:
         """The Radon transform of each, (angles, offsets), every pixel shared by the two nearest offsets.
 
-        Twenty times faster here than `skimage.transform.radon`, which turns the whole square picture for each angle.
+        Faster than `skimage.transform.radon`, which turns the whole square picture for each angle.
         """
         height, width = self.weight.shape
         y, x = np.mgrid[:height, :width] + 0.5 - np.array((height / 2, width / 2))[:, None, None]

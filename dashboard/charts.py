@@ -86,8 +86,9 @@ def gain_points(gains: pd.DataFrame) -> go.Figure:
         high, low = gains[f"{key}_high"].astype(float) - gains[key], gains[key] - gains[f"{key}_low"].astype(float)
         bars = {"type": "data", "array": high.fillna(0), "arrayminus": low.fillna(0)}
         figure.add_scatter(
-            x=gains[key], y=gains["part"], name=name, mode="markers", error_x=bars, marker={"color": colour, "size": 11}
-        )
+            x=gains[key], y=gains["part"], name=name, mode="markers", error_x=bars, marker={"color": colour, "size": 11},
+            orientation="h",  # grouped points stand below each other, not beside: x is the value
+        )  # fmt: skip
     figure.add_vline(x=0, line={"color": "#999999", "dash": "dot"})
     figure.update_layout(scattermode="group")
     figure.update_xaxes(title="change of mIoU").update_yaxes(autorange="reversed")

@@ -59,10 +59,12 @@ if missing:
         st.warning(f"Not scored yet: {words}.", width="stretch")
         if st.button("Score them", icon=":material/monitoring:"):
             bar = st.progress(0.0)
+
+            def tell(what: str, done: int, total: int) -> None:
+                bar.progress(done / total, what)
+
             with sentences():
-                score_missing(
-                    workspace, store, old_id, new_id, lambda what, done, total: bar.progress(done / total, what)
-                )
+                score_missing(workspace, store, old_id, new_id, tell)
             st.rerun()
 
 

@@ -48,7 +48,7 @@ if not answers.empty:
     means = answers.groupby("reviewer").agg(answers=("iou", "size"), iou=("iou", "mean"), bait_iou=("bait_iou", "mean"))
     left, right = st.columns([2, 3])
     left.dataframe(
-        means.rename(columns={"iou": "mean IoU with truth", "bait_iou": "IoU of the bait"}).style.format(precision=3),
+        means.rename(columns={"iou": "IoU with truth", "bait_iou": "of the bait"}).style.format(precision=3),
         width="stretch",
     )
     right.plotly_chart(iou_strip(answers))
@@ -70,7 +70,11 @@ else:
     pairs = pairs.sort_values("iou").reset_index(drop=True)
     chosen = st.dataframe(
         pairs, hide_index=True, width="stretch", on_select="rerun", selection_mode="single-row", key="agreement",
-        column_config={"iou": st.column_config.NumberColumn("IoU", format="%.3f")},
+        column_order=["file_name", "class_name", "reviewer", "other", "iou", "blind"],
+        column_config={
+            "file_name": "file", "class_name": "class", "other": "and",
+            "iou": st.column_config.NumberColumn("IoU", format="%.3f"),
+        },
     )  # fmt: skip
     row = pairs.iloc[chosen.selection.rows[0] if chosen.selection.rows else 0]
     sample = store.sample(int(row.sample_id))

@@ -85,20 +85,20 @@ def paired_samples(workspace: Workspace, store: Store, old_id: str, new_id: str)
         both = (old_labels, new_labels, old_scores.index, new_scores.index)
         if part is None or not all(sample.id in side for side in both):
             continue
-        predictions = [
+        old_prediction, new_prediction = (
             mask_at(
                 read_probs(run_folder(workspace, run).probs_path(scores.loc[sample.id, "split"], sample.id)),
                 float(scores.loc[sample.id, "threshold"]),
             )
             for run, scores in ((old_id, old_scores), (new_id, new_scores))
-        ]
+        )
         old, new = old_labels[sample.id], new_labels[sample.id]
         rows.append(
             {
                 "sample_id": sample.id, "class_name": sample.class_name, "file_name": sample.file_name,
                 "split": sample.split, "group": sample.group or str(sample.id), "part": part,
                 "fixes": new.number - old.number,
-                **four_scores(*predictions, decode_rle(old.rle), decode_rle(new.rle)),
+                **four_scores(old_prediction, new_prediction, decode_rle(old.rle), decode_rle(new.rle)),
             }
         )  # fmt: skip
     if not rows:

@@ -142,7 +142,7 @@ class Bench:
                     Image.fromarray(mask).save(folder / f"reference_{path.stem}.png")
 
             def ours() -> None:
-                for _ in score_folder(paths, predictor, [prompt], 0.5, folder / "ours"):
+                for _ in score_folder(paths, predictor, [prompt], [0.5], folder / "ours"):
                     pass
 
             return self._compare(reference, ours, self.small.dtype, per=photos)

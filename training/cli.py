@@ -8,21 +8,17 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from core.errors import DrywallError, RequestError
+from core.errors import DrywallError, PhotoError, RequestError
 from core.files import write_atomically
 from core.sizes import scale_from_points
 from data.demo import ensure_demo
-from data.duplicates import find_leaks
 from data.export import EXPORTS, TABLES, export_labels
 from data.formats import FORMATS
 from data.label_import import read_import, save_import
@@ -30,10 +26,21 @@ from data.preparation import prepare as prepare_workspace
 from data.store import Store
 from data.workspace import Workspace, default_root
 from training.config import load_config
+from training.terminal import (
+    bench_table,
+    comparison_table,
+    emit,
+    metrics_table,
+    print_inspection,
+    progress,
+    runs_table,
+    show_event,
+    stderr,
+    stdout,
+)
 
 ROOT = Path(__file__).parent.parent
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-stderr, stdout = Console(stderr=True), Console()
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="The folder everything lives in", default_factory=default_root)
@@ -52,7 +59,7 @@ def demo(
     from training.demo_run import ensure_demo_run
 
     opened, store = _open(workspace)
-    with _progress() as on_progress:
+    with progress() as on_progress:
         ensure_demo(opened, store, on_progress)
         ensure_demo_run(opened, store, on_progress)
     if dashboard_too:
@@ -73,17 +80,17 @@ def prepare(
     settings = load_config("published", set_ or []).split
     mapping = dict(_pair(text) for text in class_) if class_ else None
     opened, store = _open(workspace)
-    with _progress() as on_progress:
+    with progress() as on_progress:
         prepare_workspace(
             raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress
         )
-    _print_inspection(store, as_json)
+    print_inspection(store, as_json)
 
 
 @app.command()
 def inspect(workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
     """Show duplicates, leakage, label problems and class balance."""
-    _print_inspection(_open(workspace)[1], as_json)
+    print_inspection(_open(workspace)[1], as_json)
 
 
 @app.command()
@@ -116,29 +123,11 @@ def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, 
     from training.execution import execute
 
     stderr.print(f"run {run_id} on {store.run(run_id).label_set}")
-    with _progress() as on_progress:
-
-        def show(event: dict[str, Any]) -> None:
-            if event["event"] == "step":
-                done = (event["epoch"] - 1) * event["steps"] + event["step"]
-                on_progress(f"epoch {event['epoch']} loss {event['loss']:.3f}", done, event["steps"] * event["epochs"])
-            elif event["event"] == "epoch":
-                stderr.print(
-                    f"epoch {event['epoch']}: loss {event['train_loss']:.4f}, val mIoU {event['val_miou']:.4f}"
-                )
-            elif event["event"] == "memory":
-                stderr.print(f"memory ran out: {event['batch']} samples at a time, {event['accumulate']} to a step")
-            elif event["event"] == "cache" and event["used"]:
-                stderr.print(f"feature cache: {event['photos']} views to encode, {event['gigabytes']:.2f} GB")
-            elif event["event"] == "cache":
-                stderr.print(
-                    f"no feature cache ({event['gigabytes']:.2f} GB): {event['reason']}; photos are encoded anew"
-                )
-
-        outcome = execute(workspace, store, run_id, show, resume=resume)
+    with progress() as on_progress:
+        outcome = execute(workspace, store, run_id, partial(show_event, on_progress), resume=resume)
     best = {"epoch": outcome.best_epoch, "val_miou": outcome.best_val_miou if outcome.best_epoch else None}
     if PartialState().is_main_process:
-        _emit({"run": run_id, "best": best, "seconds": outcome.seconds}, as_json, run_id)
+        emit({"run": run_id, "best": best, "seconds": outcome.seconds}, as_json, run_id)
 
 
 @app.command()
@@ -152,15 +141,16 @@ def evaluate(
     from training.figures import write_failures
 
     opened, store = _open(workspace)
-    with _progress() as on_progress:
+    with progress() as on_progress:
         document = evaluate_run(opened, store, run, split, on_progress, labels)
         write_failures(opened, store, run, split, 4)
-    _emit(document, as_json, _metrics_table(document))
+    emit(document, as_json, metrics_table(document))
 
 
 @app.command()
 def predict(
-    image: Path, prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")], workspace: WorkspaceOption,
+    image: Annotated[Path, typer.Argument(help="A photo, or a folder of photos")],
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")], workspace: WorkspaceOption,
     run: Annotated[str | None, typer.Option(help="Use this run's checkpoint")] = None,
     checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
     threshold: Annotated[
@@ -172,23 +162,40 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder for the masks")] = Path(),
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. A run looks as it was configured to."""
+    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
+
+    A run looks as it was configured to; a folder is scored in bf16 where that is measured to pay.
+    """
     from core.photos import read_photo
+    from training.folder_scoring import in_fastest, photos_in, score_folder
     from training.inference import load_predictor, threshold_of, write_masks
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
     opened, store = _open(workspace)
-    photo = read_photo(image)
     asked = {"tiles": tiles, "side_px": side, "flips": flips}
     inference = {name: value for name, value in asked.items() if value is not None}
+    thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
+    if image.is_dir():
+        photos, predictor = photos_in(image), in_fastest(load_predictor(opened, store, run, checkpoint, inference))
+        written, refused = [], []
+        with progress() as on_progress:
+            for _, found in score_folder(photos, predictor, prompts, thresholds, out, on_progress=on_progress):
+                if isinstance(found, PhotoError):
+                    refused.append(str(found))
+                    stderr.print(f"left out: {found}")
+                else:
+                    written += [str(path) for path in found]
+        return emit(
+            {"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {len(photos)} photos in {out}"
+        )
+    photo = read_photo(image)
     predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
     paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
-    _emit({"masks": paths}, as_json, "\n".join(paths))
+    emit({"masks": paths}, as_json, "\n".join(paths))
 
 
 @app.command()
@@ -202,7 +209,7 @@ def failures(
 
     opened, store = _open(workspace)
     paths = [str(path) for path in write_failures(opened, store, run, split, count)]
-    _emit({"figures": paths}, as_json, "\n".join(paths))
+    emit({"figures": paths}, as_json, "\n".join(paths))
 
 
 @app.command()
@@ -217,10 +224,10 @@ def score(
     opened, store = _open(workspace)
     config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
     config = config.model_copy(update={"checkpoint": checkpoint})
-    with _progress() as on_progress:
+    with progress() as on_progress:
         run = score_checkpoint(opened, store, config, split, on_progress)
     document = summary(store, run.id, split)
-    _emit(document, as_json, _metrics_table(document))
+    emit(document, as_json, metrics_table(document))
 
 
 @app.command()
@@ -231,30 +238,16 @@ def compare(
     """Compare runs on the samples all were scored on: two sample by sample, more as a table."""
     from training.comparison import compare_all
     from training.evaluation import compare as compare_runs
-    from training.scores import HEADLINE, TITLES, mean_key
 
     store = _open(workspace)[1]
     if len(runs) < 2:
         raise RequestError(f"compare needs two runs or more, got {runs[0]} alone")
     if len(runs) > 2:
         document = compare_all(store, runs, split)
-        table = Table("run", "checkpoint", *(f"{name} mIoU" for name in document["runs"][0]["classes"]), "mIoU", "Dice")
-        for row in document["runs"]:
-            figures = [*(of_class["miou"] for of_class in row["classes"].values()), *row["overall"].values()]
-            table.add_row(row["run"], row["checkpoint"], *(f"{figure:.4f}" for figure in figures))
-        return _emit(document, as_json, table)
+        return emit(document, as_json, runs_table(document))
     run, other = runs
     document = compare_runs(store, run, other, split)
-    table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
-    for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
-        for key in HEADLINE:
-            before, after = row[mean_key(key)]
-            gain = "-" if before is None or after is None else f"{after - before:+.4f}"
-            table.add_row(name, "mIoU" if key == "iou" else TITLES[key], _number(before), _number(after), gain)
-        table.add_row(
-            name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True
-        )
-    _emit(document, as_json, table)
+    emit(document, as_json, comparison_table(document))
 
 
 @app.command()
@@ -264,7 +257,7 @@ def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as
 
     files = write_report(*_open(workspace), run, split)
     document = {"pdf": str(files.pdf), "html": str(files.html)}
-    _emit(document, as_json, "\n".join(document.values()))
+    emit(document, as_json, "\n".join(document.values()))
 
 
 @app.command()
@@ -279,7 +272,7 @@ def push(
 
     opened, store = _open(workspace)
     address = push_run(opened, store, run, repo, license_id=license_id, private=private)
-    _emit({"run": run, "commit": address}, as_json, address)
+    emit({"run": run, "commit": address}, as_json, address)
 
 
 @app.command()
@@ -303,7 +296,7 @@ def onnx(
     prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
     differences = export_onnx(predictor.segmenter, folder, prompts)
     lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]
-    _emit({"folder": str(folder), "difference_to_torch": differences}, as_json, "\n".join(lines))
+    emit({"folder": str(folder), "difference_to_torch": differences}, as_json, "\n".join(lines))
 
 
 @app.command()
@@ -317,7 +310,7 @@ def export(
     opened, store = _open(workspace)
     count = export_labels(opened, store, out, form, label_set)
     lines = "lines" if form in TABLES else "samples"
-    _emit({lines: count, "folder": str(out)}, as_json, f"{count} {lines} written to {out}")
+    emit({lines: count, "folder": str(out)}, as_json, f"{count} {lines} written to {out}")
 
 
 @app.command()
@@ -336,7 +329,7 @@ def import_labels(
     found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
-        _emit({**found.document(), "saved": saved}, True, None)
+        emit({**found.document(), "saved": saved}, True, None)
         return
     table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
     for change in found.changes:
@@ -374,7 +367,7 @@ def scale(
             raise RequestError(f"--line {line} needs four numbers, for example 10,20,400,20") from error
         px_per_mm = scale_from_points((x1, y1), (x2, y2), length_mm)
     store.set_scale(store.sample(sample).image_hash, px_per_mm, author or getpass.getuser())
-    _emit({"sample": sample, "px_per_mm": px_per_mm}, as_json, f"sample {sample}: {px_per_mm:.4g} px a mm")
+    emit({"sample": sample, "px_per_mm": px_per_mm}, as_json, f"sample {sample}: {px_per_mm:.4g} px a mm")
 
 
 @app.command()
@@ -398,17 +391,10 @@ def bench(
     """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json."""
     from training.bench import run_bench
 
-    with _progress() as on_progress:
+    with progress() as on_progress:
         document = run_bench(names or [], rounds, on_progress)
     write_atomically(out, (json.dumps(document, indent=2) + "\n").encode())
-    table = Table("work", "ratio", "reference", "ours", "peak, reference", "peak, ours", "")
-    for name, row in document["ratios"].items():
-        peaks = ("" if row[key] is None else f"{row[key]:.0%}" for key in ("reference_peak", "ours_peak"))
-        table.add_row(
-            name, f"{row['ratio']:.2f}x", *(f"{row[key]:,.0f} ms" for key in ("reference_ms", "ours_ms")), *peaks,
-            row["note"],
-        )  # fmt: skip
-    _emit(document, as_json, table)
+    emit(document, as_json, bench_table(document))
 
 
 def main() -> None:
@@ -431,75 +417,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not separator or not folder or not class_name:
         raise RequestError(f"--class {text} needs the form FOLDER=CLASS, for example walls=cracks")
     return folder, class_name
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr; yields `on_progress(what, done, total)`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
-
-
-def _emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
-    else:
-        stdout.print(text, soft_wrap=True)
-
-
-def _metrics_table(document: dict[str, Any]) -> Group:
-    """One column a class: there are more metrics than a terminal has room for in a row."""
-    from training.scores import TITLES, mean_key
-
-    rows = {**document["classes"], "overall": document["overall"]}
-    table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
-    for key, title in TITLES.items():
-        table.add_row("mIoU" if key == "iou" else title, *(_number(row[mean_key(key)]) for row in rows.values()))
-    table.add_row("samples", *(str(row["samples"]) for row in rows.values()))
-    return Group(table, *document["advice"])
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _print_inspection(store: Store, as_json: bool) -> None:
-    report = store.last_import()
-    if report is None:
-        raise RequestError("nothing was imported into this workspace yet; run drywall-qa prepare RAW_DIR")
-    samples = store.samples()
-    groups = {sample.id: sample.group for sample in samples}
-    leaks = find_leaks(groups, {sample.id: sample.split for sample in samples})
-    copies = len(samples) - len(set(groups.values()))
-    document = {
-        "classes": report.rows,
-        "problems": [vars(problem) for problem in report.problems],
-        "samples": store.counts().to_dict("records"),
-        "groups": len(set(groups.values())),
-        "leaks": [{"group": leak.group, "splits": leak.splits, "samples": leak.sample_ids} for leak in leaks],
-    }
-    if as_json:
-        _emit(document, True, None)
-        return
-    if report.rows:
-        table = Table("", *(f"{row['class']}/{row['split']}" for row in report.rows))
-        for key in list(report.rows[0])[2:]:
-            table.add_row(key.replace("_", " "), *(str(row[key]) for row in report.rows))
-        stdout.print(table)
-    for problem in report.problems[:20]:
-        stdout.print(
-            f"{problem.action}: {problem.item} in {problem.class_name}/{problem.split} {problem.file_name}: {problem.reason}"
-        )
-    if len(report.problems) > 20:
-        stdout.print(f"... and {len(report.problems) - 20} more; the Data page lists all")
-    stdout.print(
-        store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0)
-    )
-    stdout.print(
-        f"{len(samples)} samples of {len(set(groups.values()))} source photos ({copies} copies), {len(leaks)} groups cross splits"
-    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from core.errors import PhotoError, RequestError
 from core.photos import Photo, read_photo
-from core.predictor import Predictor
+from core.precision import in_fastest_dtype
+from core.predictor import Predictor, TextToMask
 from training.inference import write_masks
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -32,8 +33,15 @@ def photos_in(folder: Path) -> list[Path]:
     return paths
 
 
+def in_fastest(predictor: TextToMask) -> TextToMask:
+    """The same predictor in bf16, where that is measured to pay and to change nothing (`core.precision`)."""
+    if not isinstance(predictor, Predictor):
+        return predictor
+    return Predictor(in_fastest_dtype(predictor.segmenter), predictor.inference)
+
+
 def score_folder(
-    paths: Sequence[Path], predictor: Predictor, prompts: Sequence[str], threshold: float, out: Path, workers: int = 1,
+    paths: Sequence[Path], predictor: TextToMask, prompts: Sequence[str], thresholds: Sequence[float], out: Path, workers: int = 1,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Iterator[tuple[Path, list[Path] | PhotoError]]:  # fmt: skip
     """Yields each photo with its written masks, or with what was wrong with it, in order."""
@@ -49,7 +57,7 @@ def score_folder(
                 waiting.append((path, photo))
             else:
                 found = predictor.predict(photo.numpy(), prompts)
-                waiting.append((path, writers.submit(write_masks, path.name, found, [threshold] * len(found), out)))
+                waiting.append((path, writers.submit(write_masks, path.name, found, thresholds, out)))
             if len(waiting) > _WAITING:
                 yield _finished(*waiting.popleft())
         while waiting:

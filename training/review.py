@@ -124,10 +124,9 @@ def _severities(store: Store, run_id: str | None) -> dict[int, list[tuple[float,
         if measured is not None:
             if measured.noise > DOUBTED and max(measured.missed, measured.unsupported) > DIFFERS:
                 reasons.append((measured.noise * max(measured.missed, measured.unsupported), _doubts(measured)))
-            if (measured.runs_differ or 0) > DIFFERS:
-                reasons.append((0.5 * measured.runs_differ, f"two runs differ by {measured.runs_differ:.0%}"))
-            if (measured.prompts_differ or 0) > DIFFERS:
-                reasons.append((0.5 * measured.prompts_differ, f"synonyms differ by {measured.prompts_differ:.0%}"))
+            for differ, words in ((measured.runs_differ, "two runs"), (measured.prompts_differ, "synonyms")):
+                if differ is not None and differ > DIFFERS:
+                    reasons.append((0.5 * differ, f"{words} differ by {differ:.0%}"))
         found[sample_id] = reasons
     return found
 

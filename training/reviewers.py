@@ -58,11 +58,12 @@ def agreement(store: Store) -> pd.DataFrame:
     for sample in store.samples():
         if sample.revision < 3:
             continue
-        newest = _newest_by_author(store.revisions(sample.id))
+        honeypot = honeypots.get(sample.id)  # what was drawn before it was planted is its truth, no answer
+        newest = _newest_by_author(store.revisions(sample.id), honeypot.truth_revision if honeypot else 0)
         for (one, mask), (other, other_mask) in combinations(sorted(newest.items()), 2):
             score = _overlap(decode_rle(mask.rle), decode_rle(other_mask.rle))
             row = (sample.id, sample.file_name, sample.class_name, one, mask.number, other, other_mask.number, score)
-            rows.append((*row, sample.id in honeypots))
+            rows.append((*row, honeypot is not None))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -128,8 +129,9 @@ def _answers(store: Store, honeypot: Honeypot) -> dict[str, LabelRevision]:
     return {reviewer: revisions[number] for reviewer, number in sorted(numbers, key=lambda pair: pair[1])}
 
 
-def _newest_by_author(revisions: list[LabelRevision]) -> dict[str, LabelRevision]:
-    return {r.author: r for r in reversed(revisions) if r.provenance in ("drawn", "edited proposal")}
+def _newest_by_author(revisions: list[LabelRevision], after: int) -> dict[str, LabelRevision]:
+    hand_made = [r for r in revisions if r.provenance in ("drawn", "edited proposal") and r.number > after]
+    return {revision.author: revision for revision in reversed(hand_made)}
 
 
 def _overlap(a: Mask, b: Mask) -> float:

@@ -34,9 +34,9 @@ def tiny_sam2() -> Sam2Model:
     vision = {
         "backbone_config": {
             "model_type": "sam2_hiera_det_model", "hidden_size": 8, "num_attention_heads": 1, "image_size": [64, 64],
-            "blocks_per_stage": [1, 1, 1, 1], "embed_dim_per_stage": [8, 16, 32, 64],
-            "num_attention_heads_per_stage": [1, 1, 1, 1], "window_size_per_stage": [2, 2, 2, 2],
-            "global_attention_blocks": [2], "window_positional_embedding_background_size": [2, 2],
+            "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [8, 16, 32, 64],
+            "num_attention_heads_per_stage": [1, 1, 1, 1], "window_size_per_stage": [8, 4, 4, 2],
+            "global_attention_blocks": [3], "window_positional_embedding_background_size": [2, 2],
         },
         "backbone_channel_list": [64, 32, 16, 8], "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         "fpn_hidden_size": 16, "image_size": 64,
@@ -86,11 +86,11 @@ def test_sam_sees_and_answers_as_through_its_own_processor():
     )  # fmt: skip
     theirs = processor(PHOTO, return_tensors="pt")
     torch.testing.assert_close(sam.pixel_values(PHOTO), theirs["pixel_values"].float(), atol=1e-5, rtol=1e-5)
-    logits = torch.randn(1, 1, 16, 16)
+    logits = torch.randn(1, 1, 1, 16, 16)  # photo, box, mask
     masks = processor.post_process_masks(
         logits, theirs["original_sizes"], theirs["reshaped_input_sizes"], pad_size={"height": 64, "width": 64}
     )
-    torch.testing.assert_close(sam.to_photo(logits[0], PHOTO.shape[:2]), masks[0][0])
+    torch.testing.assert_close(sam.to_photo(logits[0, :, 0], PHOTO.shape[:2]), masks[0][:, 0])
 
 
 def test_sam2_answers_where_the_square_says(model):

@@ -204,7 +204,7 @@ def test_a_decoder_of_another_shape_starts_fresh_and_comes_back_from_disk(tmp_pa
     ours, theirs = segmenter.state_dict(), again.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     logits = again(torch.rand(1, 3, 50, 60), PROMPTS[:1])
-    assert torch.equal(logits, torch.full_like(logits, -2.0))  # "rarely", as long as it is untrained
+    assert logits.mean().item() == pytest.approx(-2.0, abs=0.3)  # "rarely", as long as it is untrained
     for layers in ((2, 1), (1, 4), (1, 1)):
         with pytest.raises(ConfigError, match="must rise and lie below 4"):
             segmenter.reshape_decoder(DecoderSettings(extract_layers=layers))

@@ -56,7 +56,9 @@ def test_the_readmes_code_predicts_as_the_predictor_does(exported, segmenter, si
         probs = namespace["probabilities"](folder, Image.fromarray(photo), prediction.prompt)
         assert probs.shape == size_hw
         # Pillow rounds the photo resized for the model to 8 bits, torch does not: a small difference stays
-        assert np.abs(probs - prediction.probs).max() < 0.02
+        difference = np.abs(probs - prediction.probs)  # Pillow resizes in 8 bits, torch in floats
+        assert difference.max() < 0.1
+        assert difference.mean() < 2e-3
 
 
 def test_the_branch_takes_any_size(exported, segmenter):

@@ -199,18 +199,3 @@ def test_newer_and_broken_workspaces_are_refused(filled, tmp_path):
     (tmp_path / "junk.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(WorkspaceError, match="cannot be opened"):
         Store(tmp_path / "junk.db")
-
-
-def test_a_workspace_of_version_1_gains_the_boxes_column_in_place(empty_store, tmp_path):
-    add_samples = [NewSample("h", "taping", "a.jpg", "train", True, encode_rle(MASK))]
-    empty_store.add_samples([ImageRecord("h", "images/h.jpg", *MASK.shape)], add_samples)
-    empty_store.close()
-    with sqlite3.connect(tmp_path / "qa.db") as old:
-        old.execute("ALTER TABLE samples DROP COLUMN boxes")
-        old.execute("UPDATE workspace SET schema_version = 1")
-    old.close()
-    upgraded = Store(tmp_path / "qa.db")
-    assert upgraded.samples()[0].boxes == []
-    upgraded.close()
-    again = Store(tmp_path / "qa.db")  # the second opening finds nothing to do
-    again.close()

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert set(trained) == {"run", "best", "seconds"}
     assert set(trained["best"]) == {"epoch", "val_miou"}
     scored = json.loads(run("evaluate", trained["run"], "--json", workspace=ws))
-    assert set(scored) == {"run", "split", "classes", "overall"}
+    assert {"run", "split", "classes", "overall"} <= set(scored)
     assert {"miou", "dice", "samples"} <= set(scored["classes"]["cracks"])
     figures = json.loads(run("failures", trained["run"], "--json", workspace=ws))["figures"]
     assert all(Path(path).is_file() for path in figures)
@@ -61,6 +62,20 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     with Image.open(masks[0]) as mask, Image.open(photo) as image:
         assert (mask.mode, mask.size) == ("L", image.size)
         assert set(np.unique(np.array(mask))) <= {0, 255}
+
+
+def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_checkpoint, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for path in sorted((raw_export / "cracks" / "train").glob("*.jpg"))[:3]:
+        shutil.copy(path, photos)
+    (photos / "broken.jpg").write_bytes(b"")
+    document = json.loads(
+        run("predict", photos, "segment crack", "--checkpoint", tiny_checkpoint, "--out", tmp_path / "masks", "--json",
+            workspace=tmp_path / "ws")
+    )  # fmt: skip
+    assert len(document["masks"]) == len(list((tmp_path / "masks").iterdir())) == 3
+    assert "broken.jpg is empty" in document["refused"][0]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_masks_equal_those_of_single_predictions_and_broken_photos_stop_nothing(folder, tiny_segmenter, workers):
     predictor, prompts = Predictor(tiny_segmenter), ["segment crack", "segment joint tape"]
-    results = list(score_folder(photos_in(folder), predictor, prompts, 0.5, folder / "out", workers))
+    results = list(score_folder(photos_in(folder), predictor, prompts, [0.5, 0.5], folder / "out", workers))
     assert [path.name for path, _ in results] == [f"{number:02}.jpg" for number in range(12)]
     assert isinstance(results[5][1], PhotoError)
     assert len(list((folder / "out").iterdir())) == 22

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from core.dataset import PromptedDataset, collate
-from core.losses import BCEDiceLoss
+from core.losses import SegmentationLoss
 from core.masks import decode_rle, fill_box
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import LabelSettings
+from core.settings import LabelSettings, LossSettings
 from training.execution import examples
 from training.proposals import SEAM_CLASS, propose_label, score_generated
 
@@ -67,7 +67,7 @@ def test_a_fixed_label_is_taken_as_it_is(workspace, store):
 
 
 def test_an_ignored_pixel_moves_nothing():
-    loss_of = BCEDiceLoss()
+    loss_of = SegmentationLoss(LossSettings())
     logits = torch.randn(1, 4, 4, requires_grad=True)
     target, weight = torch.zeros(1, 4, 4), torch.ones(1, 4, 4)
     target[0, 1] = 1

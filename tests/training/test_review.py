@@ -19,7 +19,7 @@ def test_what_is_worth_most_comes_first_with_its_reasons(desk, add_run):
     assert ids(queue) == [2, 3, 1, 4, 5, 6]
     reasons = [entry.reasons for entry in queue]
     assert reasons[0] == (
-        "the model is sure of more: 80% of what it sees is not labelled", "IoU 0.45 with the prediction",
+        "the model is sure of more: 80% of what it sees is not labelled", "IoU 0.450 with the prediction",
     )  # fmt: skip
     assert reasons[1:4] == [
         ("IoU 0.10 with the prediction",),

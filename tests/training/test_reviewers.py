@@ -68,6 +68,14 @@ def test_agreement_is_the_iou_of_the_last_masks_of_two(desk):
     assert agreement(desk).set_index("sample_id").loc[3, ["iou", "blind"]].to_list() == [1.0, True]
 
 
+def test_the_truth_of_a_honeypot_is_no_answer_to_it(desk):
+    save(desk, 3, TRUTH, "bob")
+    desk.plant_honeypot(3, HALF, "lead")
+    desk.take(3, "ann")
+    save(desk, 3, TRUTH, "ann")
+    assert agreement(desk).empty
+
+
 def test_throughput_counts_decisions_and_times_them(desk):
     assert throughput(desk).empty
     for sample in (1, 2):

@@ -1,0 +1,141 @@
+"""What the command line prints: results to stdout, a bar and what happens to stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from core.errors import RequestError
+from data.duplicates import find_leaks
+from data.store import Store
+
+stderr, stdout = Console(stderr=True), Console()
+OnProgress = Callable[[str, int, int], None]
+
+
+@contextmanager
+def progress() -> Iterator[OnProgress]:
+    """A bar on stderr; yields `onprogress(what, done, total)`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
+    """The command's result: one JSON document, or what people read."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    else:
+        stdout.print(text, soft_wrap=True)
+
+
+def metrics_table(document: dict[str, Any]) -> Group:
+    """One column a class: there are more metrics than a terminal has room for in a row."""
+    from training.scores import TITLES, mean_key
+
+    rows = {**document["classes"], "overall": document["overall"]}
+    table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
+    for key, title in TITLES.items():
+        table.add_row("mIoU" if key == "iou" else title, *(_number(row[mean_key(key)]) for row in rows.values()))
+    table.add_row("samples", *(str(row["samples"]) for row in rows.values()))
+    return Group(table, *document["advice"])
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def print_inspection(store: Store, as_json: bool) -> None:
+    """Duplicates, leakage, label problems and class balance. Raises RequestError when nothing was imported."""
+    report = store.last_import()
+    if report is None:
+        raise RequestError("nothing was imported into this workspace yet; run drywall-qa prepare RAW_DIR")
+    samples = store.samples()
+    groups = {sample.id: sample.group for sample in samples}
+    leaks = find_leaks(groups, {sample.id: sample.split for sample in samples})
+    copies = len(samples) - len(set(groups.values()))
+    document = {
+        "classes": report.rows,
+        "problems": [vars(problem) for problem in report.problems],
+        "samples": store.counts().to_dict("records"),
+        "groups": len(set(groups.values())),
+        "leaks": [{"group": leak.group, "splits": leak.splits, "samples": leak.sample_ids} for leak in leaks],
+    }
+    if as_json:
+        emit(document, True, None)
+        return
+    if report.rows:
+        table = Table("", *(f"{row['class']}/{row['split']}" for row in report.rows))
+        for key in list(report.rows[0])[2:]:
+            table.add_row(key.replace("_", " "), *(str(row[key]) for row in report.rows))
+        stdout.print(table)
+    for problem in report.problems[:20]:
+        stdout.print(
+            f"{problem.action}: {problem.item} in {problem.class_name}/{problem.split} {problem.file_name}: {problem.reason}"
+        )
+    if len(report.problems) > 20:
+        stdout.print(f"... and {len(report.problems) - 20} more; the Data page lists all")
+    stdout.print(
+        store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0)
+    )
+    stdout.print(
+        f"{len(samples)} samples of {len(set(groups.values()))} source photos ({copies} copies), {len(leaks)} groups cross splits"
+    )
+
+
+def show_event(on_progress: OnProgress, event: dict[str, Any]) -> None:
+    """A training event as a move of the bar or a line."""
+    if event["event"] == "step":
+        done = (event["epoch"] - 1) * event["steps"] + event["step"]
+        on_progress(f"epoch {event['epoch']} loss {event['loss']:.3f}", done, event["steps"] * event["epochs"])
+    elif event["event"] == "epoch":
+        stderr.print(f"epoch {event['epoch']}: loss {event['train_loss']:.4f}, val mIoU {event['val_miou']:.4f}")
+    elif event["event"] == "memory":
+        stderr.print(f"memory ran out: {event['batch']} samples at a time, {event['accumulate']} to a step")
+    elif event["event"] == "cache" and event["used"]:
+        stderr.print(f"feature cache: {event['photos']} views to encode, {event['gigabytes']:.2f} GB")
+    elif event["event"] == "cache":
+        stderr.print(f"no feature cache ({event['gigabytes']:.2f} GB): {event['reason']}; photos are encoded anew")
+
+
+def bench_table(document: dict[str, Any]) -> Table:
+    table = Table("work", "ratio", "reference", "ours", "peak, reference", "peak, ours", "")
+    for name, row in document["ratios"].items():
+        peaks = ("" if row[key] is None else f"{row[key]:.0%}" for key in ("reference_peak", "ours_peak"))
+        table.add_row(
+            name, f"{row['ratio']:.2f}x", *(f"{row[key]:,.0f} ms" for key in ("reference_ms", "ours_ms")), *peaks,
+            row["note"],
+        )  # fmt: skip
+    return table
+
+
+def runs_table(document: dict[str, Any]) -> Table:
+    """One row a run."""
+    table = Table("run", "checkpoint", *(f"{name} mIoU" for name in document["runs"][0]["classes"]), "mIoU", "Dice")
+    for row in document["runs"]:
+        figures = [*(of_class["miou"] for of_class in row["classes"].values()), *row["overall"].values()]
+        table.add_row(row["run"], row["checkpoint"], *(f"{figure:.4f}" for figure in figures))
+    return table
+
+
+def comparison_table(document: dict[str, Any]) -> Table:
+    """Two runs, one row a metric and class."""
+    from training.scores import HEADLINE, TITLES, mean_key
+
+    run, other = document["runs"]
+    table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
+    for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
+        for key in HEADLINE:
+            before, after = row[mean_key(key)]
+            gain = "-" if before is None or after is None else f"{after - before:+.4f}"
+            table.add_row(name, "mIoU" if key == "iou" else TITLES[key], _number(before), _number(after), gain)
+        table.add_row(
+            name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True
+        )
+    return table
