@@ -21,7 +21,8 @@ from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS, await_desk, dashboard
 
 STROKES = 40
 _TIME_DRAWING = """() => { const view = desk.view, times = {piece: [], whole: []}, draw = view.draw.bind(view);
-view.draw = () => { const kind = view.all ? "whole" : "piece", start = performance.now(); draw(); times[kind].push(performance.now() - start); };
+view.draw = () => { const kind = view.all ? "whole" : "piece", start = performance.now();
+  draw(); times[kind].push(performance.now() - start); };
 window.times = times; }"""
 
 

@@ -1,5 +1,6 @@
 """One Chromium for all browser tests, and the mask canvas alone on a page: no Streamlit, a server of three lines."""
 
+import base64
 import json
 import zlib
 from collections.abc import Iterator
@@ -37,8 +38,8 @@ PAGE = """<!doctype html><html><style>:root {{ --st-text-color: #222; --st-backg
 --st-secondary-background-color: #eee; }} body {{ margin: 0 8px }} {css}</style><div id="root">{html}</div><script type="module">
 import mount from "/module.js";
 const root = document.getElementById("root");
-const blank = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null }};
-const data = {{ ...blank, ...{data} }};
+const data = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null,
+  ...{data} }};
 window.strokes = []; window.questions = []; window.silent = false;
 window.show = (changes) => mount({{ parentElement: root, data: Object.assign(data, changes) && {{ ...data }}, setTriggerValue }});
 function setTriggerValue(event, message) {{
@@ -52,6 +53,19 @@ function setTriggerValue(event, message) {{
 }}
 show({{}});
 </script></html>"""
+
+
+_BITS = """() => { const bits = document.querySelector(".stage")?.desk.bitmap.bits ?? desk.bitmap.bits;
+const packed = new Uint8Array(Math.ceil(bits.length / 8));
+for (let i = bits.indexOf(1); i >= 0; i = bits.indexOf(1, i + 1)) packed[i >> 3] |= 128 >> (i & 7);
+let text = ""; for (const byte of packed) text += String.fromCharCode(byte);
+return btoa(text); }"""
+
+
+def mask_on(page, size_hw: tuple[int, int]) -> Mask:
+    """The mask the page's editor shows, (H, W) bool."""
+    packed = np.frombuffer(base64.b64decode(page.evaluate(_BITS)), np.uint8)
+    return np.unpackbits(packed, count=size_hw[0] * size_hw[1]).astype(bool).reshape(size_hw)
 
 
 class Canvas:
@@ -148,6 +162,12 @@ class Canvas:
         self.run(
             "(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale]
         )
+
+
+@pytest.fixture(scope="session")
+def shown():
+    """`mask_on`, for tests of the whole dashboard."""
+    return mask_on
 
 
 @pytest.fixture

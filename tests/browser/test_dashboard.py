@@ -1,28 +1,22 @@
 """The main job in a real Chromium: launch a training, watch a point arrive, open the worst sample, draw a band, save it."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from core.masks import decode_rle, draw_band
-from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS, PAGES, await_desk, dashboard, settle
+from docs.screenshots import PAGES, await_desk, dashboard, settle
 from training.runs import progress_of, run_folder
-
-playwright_api = pytest.importorskip("playwright.sync_api", reason="install the dev extras to run the browser tests")
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason=f"no Chromium at {CHROMIUM}; apt-get install chromium"
-)
 
 
 @pytest.fixture
-def page(workspace):
-    with dashboard(workspace.root) as address, playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+def page(workspace, browser):
+    with dashboard(workspace.root) as address:
         opened = browser.new_page(viewport={"width": 1280, "height": 1100}, base_url=address)
         yield opened
-        browser.close()
+        opened.close()
 
 
 def test_every_page_opens_without_an_error(page):
@@ -30,11 +24,10 @@ def test_every_page_opens_without_an_error(page):
         page.goto(f"/{name}" if name != "overview" else "/")
         settle(page)
         assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
-        playwright_api.expect(page.locator("h1").first).to_be_visible()
+        expect(page.locator("h1").first).to_be_visible()
 
 
 def test_train_look_fix_save(page, workspace, store, tiny_checkpoint):
-    expect = playwright_api.expect
     page.goto("/train")
     settle(page)
     for key, value in (("train_quick_epochs", "2"), ("train_quick_size_px", "64")):

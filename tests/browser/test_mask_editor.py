@@ -42,11 +42,6 @@ def draw(page: Page, *points: tuple[float, float]) -> None:
     page.wait_for_function("() => desk.outbox.length === 0")
 
 
-def shown(page: Page, size_hw: tuple[int, int]) -> np.ndarray:
-    bits = page.evaluate("() => { let s = ''; for (const b of desk.bitmap.bits) s += b; return s; }")
-    return (np.frombuffer(bits.encode(), np.uint8) == ord("1")).reshape(size_hw)
-
-
 def current(store, sample_id: int) -> np.ndarray:
     return decode_rle(store.label(sample_id).rle)
 
@@ -78,7 +73,7 @@ def context(browser):
     opened.close()
 
 
-def test_a_draft_survives_a_reload_with_its_undo(context, address, desk_workspace):
+def test_a_draft_survives_a_reload_with_its_undo(shown, context, address, desk_workspace):
     _, store = desk_workspace
     sample = store.samples(class_name="cracks")[-1]
     page = open_desk(context, address, sample.id)
@@ -102,7 +97,7 @@ def test_a_draft_survives_a_reload_with_its_undo(context, address, desk_workspac
     assert store.draft(sample.id, "Ann") is None
 
 
-def test_the_second_of_two_saves_is_refused_and_nothing_is_lost(context, browser, address, desk_workspace):
+def test_the_second_of_two_saves_is_refused_and_nothing_is_lost(shown, context, browser, address, desk_workspace):
     _, store = desk_workspace
     sample = store.samples(class_name="cracks")[-2]
     before = current(store, sample.id)
@@ -139,7 +134,7 @@ def test_a_queue_of_fifty_by_keyboard_alone(context, address, desk_workspace):
     assert decided.count("accepted") == 50
 
 
-def test_a_killed_server_has_kept_the_save_and_the_draft(context, desk_workspace):
+def test_a_killed_server_has_kept_the_save_and_the_draft(shown, context, desk_workspace):
     workspace, store = desk_workspace
     sample = store.samples(class_name="cracks")[-3]
     with socket.socket() as probe:
