@@ -36,8 +36,9 @@ def _matmul_attention(
     module: nn.Module, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float, **_: object
 ) -> tuple[Tensor, None]:
     """softmax(Q K^T) V without a mask, as transformers' attention registry calls it. queries: (B, heads, N, D)."""
-    weights = ((queries * scaling) @ keys.transpose(-1, -2)).softmax(dim=-1)
-    return (weights @ values).transpose(1, 2), None
+    with torch.autocast(queries.device.type, enabled=False):  # it would take the softmax to fp32, half of the time
+        weights = ((queries * scaling) @ keys.transpose(-1, -2)).softmax(dim=-1)
+        return (weights @ values).transpose(1, 2), None
 
 
 AttentionInterface.register(_MATMUL, _matmul_attention)
