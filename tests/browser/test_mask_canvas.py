@@ -290,33 +290,35 @@ def test_parts_and_length(canvas):
 
 
 def diagonal_joints(count):
-    """Generated walls with one joint that runs diagonally: photo, truth, its line inside the picture, its width."""
+    """Generated walls with one joint that runs diagonally: photo, truth, the box around it, its line in that box, its width."""
     seed = 7000
     while count:
         scene = make_scene(seed, (640, 640), "taping")
         seed += 1
-        if len(scene.joints) != 1 or scene.masks["taping"].sum() < 2000:
+        truth = scene.masks["taping"]
+        if len(scene.joints) != 1 or truth.sum() < 2000:
             continue
         ends, width = scene.joints[0]
         along = ends[1] - ends[0]
         if not 5 < abs(np.degrees(np.arctan2(along[1], along[0]))) % 90 < 85:
             continue
-        spans = [np.sort((np.array((0, 640)) - ends[0][axis]) / along[axis]) for axis in (0, 1)]
+        rows, columns = np.flatnonzero(truth.any(axis=1)), np.flatnonzero(truth.any(axis=0))
+        sides = [(columns[0], columns[-1] + 1), (rows[0], rows[-1] + 1)]
+        spans = [np.sort((np.array(side) - ends[0][axis]) / along[axis]) for axis, side in enumerate(sides)]
         start, end = max(0, *(span[0] for span in spans)), min(1, *(span[1] for span in spans))
-        yield scene.photo, scene.masks["taping"], np.array((ends[0] + start * along, ends[0] + end * along)), width
+        box = np.zeros_like(truth)
+        box[slice(*sides[1]), slice(*sides[0])] = True
+        yield scene.photo, truth, box, np.array((ends[0] + start * along, ends[0] + end * along)), width
         count -= 1
 
 
 def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
     exact, sloppy = [], []
     random = np.random.default_rng(0)
-    for photo, truth, line, width in diagonal_joints(20):
-        rows, columns = np.flatnonzero(truth.any(axis=1)), np.flatnonzero(truth.any(axis=0))
-        box = np.zeros_like(truth)
-        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    for photo, truth, box, line, width in diagonal_joints(20):
         opened = canvas(box, photo=photo, boxOnly=True)
         opened.press("s")  # 1: the tool
-        opened.drag(*line)  # 2: from end to end
+        opened.drag(*np.clip(line, 1, 639))  # 2: from end to end
         opened.run("desk.set('seamWidth', argument)", round(width))  # 3: the width, as it is seen
         opened.press("Enter")  # 4
         exact.append(iou(count_pixels(opened.mask, truth)))
@@ -324,7 +326,8 @@ def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
         opened.press("Control+z")
         across = np.array((line[0] - line[1])[::-1] * (1, -1)) / np.hypot(*(line[1] - line[0]))
         opened.press("s")  # 1
-        drawn = opened.drag(*(line + 6 * random.choice((-1, 1), 2)[:, None] * across))  # 2: each end 6 px off
+        off = np.clip(line + 6 * random.choice((-1, 1), 2)[:, None] * across, 1, 639)
+        drawn = opened.drag(*off)  # 2: each end 6 px off
         opened.press("Shift+Enter")  # 3: line and width from the photo
         opened.page.wait_for_function("() => window.questions.length")
         seam = snap_seam(photo, drawn)
@@ -334,5 +337,5 @@ def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
         sloppy.append(iou(count_pixels(opened.mask, truth)))
         opened.page.close()
     assert min(exact) >= 0.80
-    assert np.mean(sloppy) >= 0.80
-    assert np.median(sloppy) >= 0.85
+    assert np.mean(sloppy) >= 0.85
+    assert np.sum(np.array(sloppy) >= 0.80) >= 17  # three have edges so faint that the width is taken for another
