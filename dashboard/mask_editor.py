@@ -116,14 +116,19 @@ def reopen(store: Store, sample: Sample, reviewer: str) -> Opening:
 
 
 def save_draft(store: Store, opening: Opening, comment: str) -> None:
-    """Make the draft the sample's next revision; nothing happens without one.
+    """Make the draft the sample's next revision; one that changes nothing, all of it undone, is dropped instead.
 
     Raises as `Store.save_label`; the draft is then still there.
     """
     draft = store.draft(opening.sample.id, opening.reviewer)
     if draft is None:
         return
-    mask = draft.draw_on(truth_of(opening.sample.id, draft.based_on))
+    label = truth_of(opening.sample.id, draft.based_on)
+    mask = draft.draw_on(label)
+    if np.array_equal(mask, label):
+        store.drop_draft(draft)
+        opening.drawn = False
+        return
     saved = store.save_label(
         opening.sample.id, mask, based_on=draft.based_on, author=opening.reviewer, tool="editor", comment=comment,
         provenance=draft.provenance,

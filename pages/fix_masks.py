@@ -13,10 +13,12 @@ from dashboard.state import go_to, open_workspace, reviewer, sentences
 from training.review import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
-[data-testid=stMainBlockContainer] {padding: 3.6rem 1.2rem 1rem}
+[data-testid=stMainBlockContainer] {padding: 4rem 1.2rem 1rem}
 [data-testid=stMainBlockContainer] h1 {font-size: 1.05rem; padding: 0}
 .st-key-which h1 span, .st-key-which p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block}
-.st-key-decisions button {min-height: 2.1rem; padding: 0 0.7rem}
+.st-key-which [data-testid=stCaptionContainer] {margin: 0}
+.st-key-decisions button {min-height: 2.2rem; padding: 0 0.7rem}
+.st-key-decisions [data-baseweb=input], .st-key-decisions [data-testid=stTextInputRootElement] {height: 2.2rem}
 </style>"""
 DECISIONS = {
     "accepted": ("Accept", "A", "The label is right; what you drew is saved first"),
@@ -108,7 +110,9 @@ def desk() -> None:
             if not accepted and st.button(title, shortcut=key, help=why)
         ]  # fmt: skip
         following = st.button("Next", shortcut="N")
-    if save and done(lambda: save_draft(store, opening, comment)):
+    if save and not opening.drawn:
+        st.toast("Nothing was drawn since the last save.")
+    elif save and done(lambda: save_draft(store, opening, comment)):
         st.rerun()
     if reopen and done(lambda: store.reopen(sample.id, name, comment)):
         st.rerun()

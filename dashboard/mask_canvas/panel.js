@@ -11,6 +11,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 function keyName(key) {
+  if (key.includes(" ")) return key;
   return key.split("+").filter(Boolean).map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("+") || key;
 }
 
@@ -70,7 +71,11 @@ Object.assign(Desk.prototype, {
   refresh() {
     if (!this.ready) return;
     const { settings } = this;
-    if (this.colours()) this.view.recolour();
+    if (this.colours()) {
+      this.view.recolour();
+      clearTimeout(this.summarising);
+      this.summarising = setTimeout(() => this.view.summarise(), 200);
+    }
     this.$(".photo").style.filter = `brightness(${settings.brightness}%) contrast(${settings.contrast}%)`;
     for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === settings.tool);
     this.$("[data-step=undo]").disabled = !this.done.length && !this.pending[settings.tool];

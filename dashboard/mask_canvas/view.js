@@ -13,7 +13,7 @@ function colourTable(opacity, level) {
     const at = (prob / 255) * (VIRIDIS.length - 1);
     const low = Math.min(VIRIDIS.length - 2, Math.floor(at));
     const heat = VIRIDIS[low].map((c, k) => c + (VIRIDIS[low + 1][k] - c) * (at - low));
-    const layers = [[heat, opacity.heat]];
+    const layers = [[heat, opacity.heat * Math.sqrt(prob / 255)]]; // clear where nothing is expected
     if (predicted) layers.push([COLOURS.prediction, opacity.prediction]);
     if (label) layers.push([COLOURS.label, opacity.label]);
     if (label || predicted) {

@@ -283,10 +283,40 @@ def test_parts_and_length(canvas):
     opened.run("desk.measure()")
     measured = opened.run("desk.measured")
     assert measured["parts"] == ndimage.label(label, EIGHT)[1] == 2
-    assert measured["length"] == pytest.approx(300 + 350 + np.hypot(150, 150), rel=0.05)
+    assert measured["length"] == pytest.approx(300 + 350 + np.hypot(150, 150), rel=0.03)
     noise = canvas(np.random.default_rng(2).random((200, 200)) > 0.6)
     noise.run("desk.measure()")
     assert noise.run("desk.measured.parts") == ndimage.label(noise.label, EIGHT)[1]
+
+
+def test_a_stroke_the_server_never_got_is_offered_again_after_a_reload(canvas, shown):
+    opened = canvas(RING)
+    opened.page.evaluate("() => { window.silent = true; }")
+    opened.drag((20, 20), (200, 30))
+    drawn = shown(opened.page, RING.shape)
+    assert drawn.sum() > RING.sum()
+    opened.files["/"] = opened.files["/"].replace(b'load: "one"', b'load: "two"')
+    opened.page.reload()
+    opened.ready()
+    assert np.array_equal(opened.mask, drawn)
+    assert len(opened.page.evaluate("() => strokes")) == 1
+
+
+def test_a_shape_begun_survives_another_tool_and_a_reload(canvas, shown):
+    opened = canvas(EMPTY)
+    opened.press("p")
+    corners = [opened.click(*corner) for corner in ((100, 100), (300, 120))]
+    opened.press("b")
+    opened.drag((500, 20), (520, 20))
+    opened.page.reload()
+    opened.ready()
+    opened.press("p")
+    corners.append(opened.click(200, 300))
+    opened.press("Enter")
+    expected = draw.polygon2mask(EMPTY.shape, np.array(corners)[:, ::-1] - 0.5)
+    left = expected & ~shown(opened.page, EMPTY.shape)
+    assert left.sum() <= 2
+    assert expected.sum() > 10_000
 
 
 def diagonal_joints(count):
