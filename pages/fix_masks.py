@@ -14,9 +14,8 @@ from training.review import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
 [data-testid=stMainBlockContainer] {padding: 4rem 1.2rem 1rem}
-[data-testid=stMainBlockContainer] h1 {font-size: 1.05rem; padding: 0}
-.st-key-which h1 span, .st-key-which p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block}
-.st-key-which [data-testid=stCaptionContainer] {margin: 0}
+.st-key-which h1 {font-size: 0.9rem; line-height: 1.25; font-weight: 600; padding: 0; overflow: hidden}
+.st-key-which h1 span {font-size: 0.8rem; font-weight: 400; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2}
 .st-key-decisions button {min-height: 2.2rem; padding: 0 0.7rem}
 .st-key-decisions [data-baseweb=input], .st-key-decisions [data-testid=stTextInputRootElement] {height: 2.2rem}
 </style>"""
@@ -95,9 +94,9 @@ def decide(state: str, comment: str) -> None:
 @st.fragment
 def desk() -> None:
     head, buttons = st.columns([4, 7], vertical_alignment="center")
-    with head.container(key="which", gap=None):
-        st.title("Fix masks", anchor=False)
-        st.caption(f"{sample.class_name} · {reason} · {len(queue)} wait · {sample.file_name} · {sample.split}")
+    with head.container(key="which"):
+        about = f"{reason} · {sample.class_name} · {len(queue)} wait · {sample.file_name} · {sample.split}"
+        st.title(f"Fix masks :gray[{about}]", anchor=False)
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
         comment = st.text_input(
             "Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120

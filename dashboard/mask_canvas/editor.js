@@ -48,8 +48,6 @@ class Desk {
     const { top } = this.root.getBoundingClientRect();
     const scrolled = document.querySelector("[data-testid=stMain]")?.scrollTop ?? 0;
     this.root.style.setProperty("--top", `${Math.round(top + scrolled)}px`);
-    const [r, g, b] = getComputedStyle(this.$(".notice")).backgroundColor.match(/[\d.]+/g).map(Number);
-    this.root.style.colorScheme = r + g + b < 384 ? "dark" : "light";
   }
 
   close() {

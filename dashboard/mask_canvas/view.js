@@ -211,6 +211,7 @@ class View {
       context.drawImage(this.levels[level], 0, 0, this.width, this.height);
       const window_ = this.navigator.querySelector(".window").style;
       const share = [this.stage.clientWidth / this.scale / this.width, this.stage.clientHeight / this.scale / this.height];
+      window_.display = this.fitted ? "none" : "";
       window_.left = `${Math.max(0, (100 * this.x) / this.width)}%`;
       window_.top = `${Math.max(0, (100 * this.y) / this.height)}%`;
       window_.width = `${Math.min(100, 100 * share[0])}%`;
