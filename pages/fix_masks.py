@@ -13,7 +13,7 @@ from dashboard.state import go_to, open_workspace, reviewer, sentences
 from training.review import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
-[data-testid=stMainBlockContainer] {padding: 3.6rem 1.2rem 1rem}
+[data-testid=stMainBlockContainer] {padding: 4.2rem 1.2rem 1rem}
 [data-testid=stMainBlockContainer] h1 {font-size: 1.05rem; padding: 0}
 .st-key-which h1 span, .st-key-which p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block}
 .st-key-decisions button {min-height: 2.1rem; padding: 0 0.7rem}
@@ -93,7 +93,7 @@ def decide(state: str, comment: str) -> None:
 @st.fragment
 def desk() -> None:
     head, buttons = st.columns([4, 7], vertical_alignment="center")
-    with head.container(key="which", gap=None):
+    with head.container(key="which", gap="small"):
         st.title("Fix masks", anchor=False)
         st.caption(f"{sample.class_name} · {reason} · {len(queue)} wait · {sample.file_name} · {sample.split}")
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
