@@ -39,22 +39,34 @@ def seam_mask(seams: Sequence[Seam], size_hw: tuple[int, int]) -> Mask:
 
 
 def snap_to_ridge(photo: Photo, points_xy: Points, search_px: float = 12.0) -> Points:
-    """Move a roughly drawn line onto the middle of the joint it follows; each end moves across by search_px at most.
+    """The line of `snap_seam`, (N, 2)."""
+    return snap_seam(photo, points_xy, search_px).points_xy
 
-    points_xy: (N, 2), N >= 2. Of more points, each piece between two is fitted and the pieces' ends are averaged.
-    A line shorter than 8 px comes back as it is. Returns (N, 2).
+
+def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0) -> Seam:
+    """Move a roughly drawn line onto the middle of the joint it follows, and say how wide that is there.
+
+    points_xy: (N, 2), N >= 2; each end moves across by search_px at most. Of more points, each piece between two is fitted
+    and the pieces' ends are averaged; the longest piece says the width. A piece shorter than 8 px stays as it is; a line of
+    such pieces alone has the confidence 0 and no known width, 0.
     """
     if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 2:
         raise ValueError(f"a line needs at least 2 points (N, 2), got {points_xy.shape}")
     grey, scale = photo.mean(axis=-1), min(photo.shape[:2]) / 640
     total, count = np.zeros(points_xy.shape), np.zeros((len(points_xy), 1))
+    longest, width_px, confidence = 8.0, 0.0, 0.0
     for first in range(len(points_xy) - 1):
         piece = points_xy[first : first + 2].astype(float)
-        if np.hypot(*(piece[1] - piece[0])) >= 8:
-            piece = fit_band(grey, piece, search_px, search_px, scale)[0].ends_xy
+        length = float(np.hypot(*(piece[1] - piece[0])))
+        if length >= 8:
+            fit = fit_band(grey, piece, search_px, search_px, scale)[0]
+            piece = fit.ends_xy
+            if length >= longest:
+                longest, width_px = length, float(fit.width_px)
+                confidence = fit.explained / (fit.explained + fit.residual + 1e-9)
         total[first : first + 2] += piece
         count[first : first + 2] += 1
-    return total / count
+    return Seam(total / count, width_px, confidence)
 
 
 def propose_seams(photo: Photo, box_xywh: Sequence[float]) -> list[Seam]:

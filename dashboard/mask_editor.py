@@ -162,11 +162,15 @@ def _received(store: Store, message: dict[str, Any]) -> None:
 
 
 def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
-    """To "snap": the moved points. To "proposal": the seams in the label's boxes. An error is a sentence to show."""
+    """To "snap": the moved points and the joint's width. To "proposal": the seams in the label's boxes.
+
+    An error is a sentence to show.
+    """
     path = opening.sample.image_path
     try:
         if ask["what"] == "snap":
-            return {"points": snapped(path, np.array(ask["points"], float), float(ask["search"])).tolist()}
+            seam = snapped(path, np.array(ask["points"], float), float(ask["search"]))
+            return {"points": seam.points_xy.tolist(), "width": seam.width_px}
         seams = proposed(path, boxes_of(opening.sample, opening.revision))
     except DrywallError as error:
         return {"error": str(error)}

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from core.photos import Photo
-from core.seams import Seam, propose_seams, snap_to_ridge
+from core.seams import Seam, propose_seams, snap_seam
 from dashboard.gallery import photo_of, truth_of
 from data.records import Sample
 
@@ -25,10 +25,12 @@ def _shrunk(image_path: str) -> tuple[Photo, float]:
     return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)), factor
 
 
-def snapped(image_path: str, points_xy: NDArray[np.floating], search_px: float) -> NDArray[np.floating]:
-    """The line (N, 2) moved across onto the joint it follows, by `search_px` at most; pixels of the photo."""
+def snapped(image_path: str, points_xy: NDArray[np.floating], search_px: float) -> Seam:
+    """The line (N, 2) moved across onto the joint it follows, by `search_px` at most, with the joint's width; in pixels of
+    the photo."""
     photo, factor = _shrunk(image_path)
-    return snap_to_ridge(photo, points_xy / factor, search_px / factor) * factor
+    seam = snap_seam(photo, points_xy / factor, search_px / factor)
+    return Seam(seam.points_xy * factor, seam.width_px * factor, seam.confidence)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

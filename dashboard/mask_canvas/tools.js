@@ -6,7 +6,7 @@ const TOOLS = [
   { id: "eraser", key: "e", icon: "ink_eraser", title: "Eraser", hint: "Drag to take away. [ and ] change the size." },
   { id: "polygon", key: "p", icon: "pentagon", title: "Polygon", sign: true, hint: "Click the corners; Enter or the first corner closes it, Backspace takes one back." },
   { id: "box", key: "x", icon: "crop_square", title: "Box", sign: true, hint: "Drag from corner to corner." },
-  { id: "seam", key: "s", icon: "timeline", title: "Seam", hint: "Drag from end to end, or click along it. Enter draws the band, Shift+Enter snaps it to the joint first." },
+  { id: "seam", key: "s", icon: "timeline", title: "Seam", hint: "Drag from end to end, or click along it. Enter draws the band, Shift+Enter first snaps line and width to the joint." },
   { id: "fill", key: "f", icon: "format_color_fill", title: "Fill", sign: true, hint: "Click a hole to fill it." },
   { id: "outline", key: "v", icon: "activity_zone", title: "Edit outline", hint: "Click a part, then drag its corners. Double click adds a corner, Alt+click removes one." },
   { id: "delete", key: "d", icon: "delete", title: "Delete a part", hint: "Click a part to delete it." },
@@ -150,8 +150,9 @@ const HANDLERS = {
       const points = distinct(desk.pending.seam?.points ?? [], desk.view.scale);
       if (points.length < 2) return desk.say("A seam needs two points to be snapped.");
       const search = Math.max(12, (2 * NEAR_PX) / desk.view.scale);
-      desk.ask({ what: "snap", points, width: desk.settings.seamWidth, search }, (answer) => {
+      desk.ask({ what: "snap", points, search }, (answer) => {
         desk.pending.seam = { points: answer.points };
+        if (answer.width) desk.set("seamWidth", Math.round(answer.width));
         desk.keepPending();
       });
     },

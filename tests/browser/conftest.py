@@ -1,6 +1,7 @@
 """One Chromium for all browser tests, and the mask canvas alone on a page: no Streamlit, a server of three lines."""
 
 import base64
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.masks import Mask, encode_rle, mask_png
 from core.patches import apply_patch
+from core.photos import Photo
 from dashboard import mask_canvas
 from dashboard.mask_editor import stroke_of
 from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS
@@ -38,8 +41,8 @@ PAGE = """<!doctype html><html><style>:root {{ --st-text-color: #222; --st-backg
 --st-secondary-background-color: #eee; }} body {{ margin: 0 8px }} {css}</style><div id="root">{html}</div><script type="module">
 import mount from "/module.js";
 const root = document.getElementById("root");
-const data = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null,
-  ...{data} }};
+const blank = {{ load: "one", key: "sample", revision: 1, acked: {{}}, locked: null, drawn: false, saved: null, answer: null }};
+const data = {{ ...blank, ...{data} }};
 window.strokes = []; window.questions = []; window.silent = false;
 window.show = (changes) => mount({{ parentElement: root, data: Object.assign(data, changes) && {{ ...data }}, setTriggerValue }});
 function setTriggerValue(event, message) {{
@@ -68,13 +71,19 @@ def mask_on(page, size_hw: tuple[int, int]) -> Mask:
     return np.unpackbits(packed, count=size_hw[0] * size_hw[1]).astype(bool).reshape(size_hw)
 
 
+def _png(photo: Photo) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
 class Canvas:
     """The mask canvas on a label. Points are (x, y) of the image; strokes are stored as the server would store them."""
 
-    def __init__(self, page, label: Mask, probs=None, photo: Mask | None = None, **data) -> None:
+    def __init__(self, page, label: Mask, probs=None, photo: Photo | None = None, **data) -> None:
         self.page, self.label = page, label
         files = {
-            "/photo.png": mask_png(photo if photo is not None else label),
+            "/photo.png": mask_png(label) if photo is None else _png(photo),
             "/label.json": json.dumps(encode_rle(label)).encode(),
             "/module.js": mask_canvas.module.encode(),
         }

@@ -7,6 +7,11 @@ import pytest
 from scipy import ndimage
 from skimage import draw
 
+from core.metrics import count_pixels, iou
+from core.seams import snap_seam
+from data.synthetic import make_scene
+from training.evaluation import mask_at
+
 EMPTY = np.zeros((480, 640), bool)
 LARGE = np.zeros((3000, 4000), bool)
 # a label, and the screen pixels per image pixel (None: the whole photo is seen)
@@ -257,9 +262,6 @@ def test_a_dense_stroke_over_twelve_megapixels_stays_below_200_kb(canvas):
 
 
 def test_live_numbers_are_those_of_the_evaluation(canvas):
-    from core.metrics import count_pixels, iou
-    from training.evaluation import mask_at
-
     rng = np.random.default_rng(5)
     probs = np.clip(ndimage.gaussian_filter(rng.random(EMPTY.shape), 8) * 1800 - 780, 0, 255).astype(np.uint8)
     label = ndimage.gaussian_filter(rng.random(EMPTY.shape), 8) > 0.505
@@ -285,3 +287,52 @@ def test_parts_and_length(canvas):
     noise = canvas(np.random.default_rng(2).random((200, 200)) > 0.6)
     noise.run("desk.measure()")
     assert noise.run("desk.measured.parts") == ndimage.label(noise.label, EIGHT)[1]
+
+
+def diagonal_joints(count):
+    """Generated walls with one joint that runs diagonally: photo, truth, its line inside the picture, its width."""
+    seed = 7000
+    while count:
+        scene = make_scene(seed, (640, 640), "taping")
+        seed += 1
+        if len(scene.joints) != 1 or scene.masks["taping"].sum() < 2000:
+            continue
+        ends, width = scene.joints[0]
+        along = ends[1] - ends[0]
+        if not 5 < abs(np.degrees(np.arctan2(along[1], along[0]))) % 90 < 85:
+            continue
+        spans = [np.sort((np.array((0, 640)) - ends[0][axis]) / along[axis]) for axis in (0, 1)]
+        start, end = max(0, *(span[0] for span in spans)), min(1, *(span[1] for span in spans))
+        yield scene.photo, scene.masks["taping"], np.array((ends[0] + start * along, ends[0] + end * along)), width
+        count -= 1
+
+
+def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
+    exact, sloppy = [], []
+    random = np.random.default_rng(0)
+    for photo, truth, line, width in diagonal_joints(20):
+        rows, columns = np.flatnonzero(truth.any(axis=1)), np.flatnonzero(truth.any(axis=0))
+        box = np.zeros_like(truth)
+        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+        opened = canvas(box, photo=photo, boxOnly=True)
+        opened.press("s")  # 1: the tool
+        opened.drag(*line)  # 2: from end to end
+        opened.run("desk.set('seamWidth', argument)", round(width))  # 3: the width, as it is seen
+        opened.press("Enter")  # 4
+        exact.append(iou(count_pixels(opened.mask, truth)))
+
+        opened.press("Control+z")
+        across = np.array((line[0] - line[1])[::-1] * (1, -1)) / np.hypot(*(line[1] - line[0]))
+        opened.press("s")  # 1
+        drawn = opened.drag(*(line + 6 * random.choice((-1, 1), 2)[:, None] * across))  # 2: each end 6 px off
+        opened.press("Shift+Enter")  # 3: line and width from the photo
+        opened.page.wait_for_function("() => window.questions.length")
+        seam = snap_seam(photo, drawn)
+        answer = {"id": 1, "points": seam.points_xy.tolist(), "width": seam.width_px}
+        opened.page.evaluate("(answer) => show({answer})", answer)
+        opened.press("Enter")  # 4
+        sloppy.append(iou(count_pixels(opened.mask, truth)))
+        opened.page.close()
+    assert min(exact) >= 0.80
+    assert np.mean(sloppy) >= 0.80
+    assert np.median(sloppy) >= 0.85
