@@ -13,7 +13,7 @@ from dashboard.state import go_to, open_workspace, reviewer, sentences
 from training.review import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
-[data-testid=stMainBlockContainer] {padding: 4rem 1.2rem 1rem}
+[data-testid=stMainBlockContainer] {padding: 4.2rem 1.2rem 1rem}
 .st-key-which h1 {font-size: 0.9rem; line-height: 1.25; font-weight: 600; padding: 0; overflow: hidden}
 .st-key-which h1 span {font-size: 0.8rem; font-weight: 400; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2}
 .st-key-decisions button {min-height: 2.2rem; padding: 0 0.7rem}

@@ -22,7 +22,7 @@ def test_what_is_worth_most_comes_first_with_its_reasons(desk, add_run):
         "the model is sure of more: 80% of what it sees is not labelled", "IoU 0.450 with the prediction",
     )  # fmt: skip
     assert reasons[1:4] == [
-        ("IoU 0.10 with the prediction",),
+        ("IoU 0.100 with the prediction",),
         ("the label is boxes only",),
         ("synonyms differ by 50%", "the model does not see 40% of the label"),
     ]
