@@ -9,6 +9,7 @@ from dashboard.gallery import photo_of
 from dashboard.history import show_history
 from dashboard.mask_conflict import show_conflict
 from dashboard.mask_editor import Prediction, open_sample, save_draft, show_canvas
+from dashboard.sizes import show_sizes
 from dashboard.state import go_to, open_workspace, reviewer, sentences
 from training.review import next_in_queue, review_queue, take_next
 
@@ -124,5 +125,8 @@ if opening.revision != sample.revision:
     show_conflict(store, opening, name)
 else:
     desk()
-with st.expander("History"):
+below = st.segmented_control("Below", ["History", "Sizes"], label_visibility="collapsed", key="below")
+if below == "History":
     show_history(store, sample, photo_of(sample.image_path))
+elif below == "Sizes":
+    show_sizes(store, sample, name)

@@ -134,6 +134,28 @@ def test_a_queue_of_fifty_by_keyboard_alone(context, address, desk_workspace):
     assert decided.count("accepted") == 50
 
 
+def test_a_line_of_known_length_gives_the_scale(context, address, desk_workspace):
+    _, store = desk_workspace
+    sample = store.samples(class_name="cracks")[-4]
+    page = open_desk(context, address, sample.id)
+    page.get_by_role("radio", name="Sizes").or_(page.get_by_role("button", name="Sizes")).first.click()
+    canvas = page.locator("canvas.upper-canvas")
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 380, box["y"] + 310, steps=5)
+    page.mouse.up()
+    length = page.get_by_label("Length of the line in mm")
+    length.fill("50")
+    length.press("Enter")
+    page.get_by_role("button", name="Set the scale").click()
+    expect(page.get_by_text("px a mm")).to_be_visible()
+    drawn_px = 350 * sample.size_hw[1] / box["width"]
+    assert store.sample(sample.id).px_per_mm == pytest.approx(drawn_px / 50, rel=0.02)
+
+
 def test_a_killed_server_has_kept_the_save_and_the_draft(shown, context, desk_workspace):
     workspace, store = desk_workspace
     sample = store.samples(class_name="cracks")[-3]
