@@ -15,7 +15,7 @@ from data.records import Sample
 from data.store import Store
 from training.figures import paint
 
-_CANVAS_PX = 560
+_CANVAS_PX = 440
 
 
 def show_sizes(store: Store, sample: Sample, name: str) -> None:
