@@ -12,7 +12,7 @@ from scipy.special import expit
 from core.bands import BARE, Fit, fit_band
 from core.masks import Mask, draw_band, fill_box
 from core.photos import Photo
-from core.seam_search import BoxSearch, Line
+from core.seam_search import BoxSearch, Line, clip_line
 
 Points = NDArray[np.floating]
 Box = tuple[float, float, float, float]
@@ -38,28 +38,27 @@ def seam_mask(seams: Sequence[Seam], size_hw: tuple[int, int]) -> Mask:
     return mask
 
 
-def snap_to_ridge(photo: Photo, points_xy: Points, search_px: float = 12.0) -> Points:
-    """The line of `snap_seam`, (N, 2)."""
-    return snap_seam(photo, points_xy, search_px).points_xy
-
-
-def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0) -> Seam:
+def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: Sequence[Sequence[float]] = ()) -> Seam:
     """Move a roughly drawn line onto the middle of the joint it follows, and say how wide that is there.
 
     points_xy: (N, 2), N >= 2; each end moves across by search_px at most. Of more points, each piece between two is fitted
     and the pieces' ends are averaged; the longest piece says the width. A piece shorter than 8 px stays as it is; a line of
     such pieces alone has the confidence 0 and no known width, 0.
+    boxes: [x, y, width, height] of joints. Faint edges leave the width open; where a line of two points runs from end to
+    end of a box, the box says how far its band reaches.
     """
     if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 2:
         raise ValueError(f"a line needs at least 2 points (N, 2), got {points_xy.shape}")
     grey, scale = photo.mean(axis=-1), min(photo.shape[:2]) / 640
+    box = _box_along(points_xy, boxes, search_px) if len(points_xy) == 2 else None
     total, count = np.zeros(points_xy.shape), np.zeros((len(points_xy), 1))
     longest, width_px, confidence = 8.0, 0.0, 0.0
     for first in range(len(points_xy) - 1):
         piece = points_xy[first : first + 2].astype(float)
         length = float(np.hypot(*(piece[1] - piece[0])))
         if length >= 8:
-            fit = fit_band(grey, piece, search_px, search_px, scale)[0]
+            fits = fit_band(grey, piece, search_px, search_px, scale)
+            fit = fits[0] if box is None else _fitting(fits, box, photo.shape[:2], scale)
             piece = fit.ends_xy
             if length >= longest:
                 longest, width_px = length, float(fit.width_px)
@@ -134,6 +133,36 @@ def _same_line(fit: Fit, other: Fit, scale: float) -> bool:
     return bool((away <= max(other.width_px / 2, 10 * scale)).all())
 
 
+def _box_along(line: Points, boxes: Sequence[Sequence[float]], search_px: float) -> Box | None:
+    """The smallest box that the line crosses from end to end, give or take search_px."""
+    crossed = []
+    for x, y, width, height in boxes:
+        grown = (x - search_px, y - search_px, width + 2 * search_px, height + 2 * search_px)
+        along = (line[1] - line[0]) / np.hypot(*(line[1] - line[0]))
+        ends = clip_line(line[0], along, (x, y, width, height))
+        inside = (np.clip(line, grown[:2], np.add(grown[:2], grown[2:])) == line).all()
+        if (
+            ends is not None
+            and inside
+            and np.hypot(*(ends[1] - ends[0])) <= np.hypot(*(line[1] - line[0])) + 4 * search_px
+        ):
+            crossed.append((width * height, (float(x), float(y), float(width), float(height))))
+    return min(crossed)[1] if crossed else None
+
+
+def _fitting(fits: list[Fit], box: Box, size_hw: tuple[int, int], scale: float) -> Fit:
+    """The fit that is clear in the photo and whose band fills the box."""
+    overhangs = np.stack([_overhang(fit, box) for fit in fits])
+    return fits[int((_losses(fits) + 2 * _misfit(overhangs, box, size_hw, scale)).argmin())]
+
+
+def _losses(fits: list[Fit]) -> NDArray[np.floating]:
+    """What each explains less than the best, in units of what the best leaves open; a bare line needs no edges and is cheaper."""
+    top = max(fit.explained for fit in fits)
+    spare = np.array([0.0 if fit.kind == BARE else 2.0 for fit in fits])
+    return np.array([(top - fit.explained) / (0.015 * top + 2) for fit in fits]) + spare
+
+
 class _Candidate:
     """A line with its fits: what each width loses against the best, and how far its band would leave the box.
 
@@ -144,9 +173,7 @@ class _Candidate:
 
     def __init__(self, line: Line, fits: list[Fit], box: Box, strongest: float) -> None:
         self.line, self.fits = line, fits
-        top = max(fit.explained for fit in fits)
-        spare = np.array([0.0 if fit.kind == BARE else 2.0 for fit in fits])
-        self.losses = np.array([(top - fit.explained) / (0.015 * top + 2) for fit in fits]) + spare
+        self.losses = _losses(fits)
         self.overhangs = np.stack([_overhang(fit, box) for fit in fits])
         best = fits[int(self.losses.argmin())]
         self.clarity = best.explained / (best.explained + best.residual + 1e-9)

@@ -174,7 +174,7 @@ def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
     path = opening.sample.image_path
     try:
         if ask["what"] == "snap":
-            seam = snapped(path, np.array(ask["points"], float), float(ask["search"]))
+            seam = snapped(path, np.array(ask["points"], float), float(ask["search"]), opening.sample.boxes)
             return {"points": seam.points_xy.tolist(), "width": seam.width_px}
         seams = proposed(path, boxes_of(opening.sample, opening.revision))
     except DrywallError as error:

@@ -25,11 +25,11 @@ def _shrunk(image_path: str) -> tuple[Photo, float]:
     return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)), factor
 
 
-def snapped(image_path: str, points_xy: NDArray[np.floating], search_px: float) -> Seam:
-    """The line (N, 2) moved across onto the joint it follows, by `search_px` at most, with the joint's width; in pixels of
-    the photo."""
+def snapped(image_path: str, points_xy: NDArray[np.floating], search_px: float, boxes: list[list[float]]) -> Seam:
+    """The line (N, 2) moved across onto the joint it follows, by `search_px` at most, with the joint's width, which one of
+    the boxes [x, y, width, height] helps to find; all in pixels of the photo."""
     photo, factor = _shrunk(image_path)
-    seam = snap_seam(photo, points_xy / factor, search_px / factor)
+    seam = snap_seam(photo, points_xy / factor, search_px / factor, [[side / factor for side in box] for box in boxes])
     return Seam(seam.points_xy * factor, seam.width_px * factor, seam.confidence)
 
 

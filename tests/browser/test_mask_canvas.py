@@ -319,6 +319,11 @@ def test_a_shape_begun_survives_another_tool_and_a_reload(canvas, shown):
     assert expected.sum() > 10_000
 
 
+def outer_box(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return [columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]]
+
+
 def diagonal_joints(count):
     """Generated walls with one joint that runs diagonally: photo, truth, the box around it, its line in that box, its width."""
     seed = 7000
@@ -360,12 +365,14 @@ def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
         drawn = opened.drag(*off)  # 2: each end 6 px off
         opened.press("Shift+Enter")  # 3: line and width from the photo
         opened.page.wait_for_function("() => window.questions.length")
-        seam = snap_seam(photo, drawn)
+        seam = snap_seam(photo, drawn, boxes=[outer_box(box)])
         answer = {"id": 1, "points": seam.points_xy.tolist(), "width": seam.width_px}
         opened.page.evaluate("(answer) => show({answer})", answer)
         opened.press("Enter")  # 4
         sloppy.append(iou(count_pixels(opened.mask, truth)))
         opened.page.close()
     assert min(exact) >= 0.80
-    assert np.mean(sloppy) >= 0.85
-    assert np.sum(np.array(sloppy) >= 0.80) >= 17  # three have edges so faint that the width is taken for another
+    assert np.mean(sloppy) >= 0.90
+    assert (
+        np.sum(np.array(sloppy) >= 0.80) >= 19
+    )  # one is 15 px wide and taken for 12, which a look at the preview mends

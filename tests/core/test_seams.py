@@ -6,7 +6,7 @@ import pytest
 from core.masks import draw_band, fill_box
 from core.metrics import count_pixels, iou
 from core.seam_search import clip_line
-from core.seams import Seam, propose_seams, seam_mask, snap_to_ridge
+from core.seams import Seam, propose_seams, seam_mask, snap_seam
 from data.synthetic import make_scene
 
 
@@ -52,12 +52,12 @@ def test_a_line_is_clipped_to_a_box():
 
 def test_a_bent_line_snaps_piece_by_piece_and_a_dot_stays():
     photo = wall_with_line((0, 100), (320, 100), 3)
-    snapped = snap_to_ridge(photo, np.array([[10.0, 104.0], [160.0, 96.0], [310.0, 105.0]]))
+    snapped = snap_seam(photo, np.array([[10.0, 104.0], [160.0, 96.0], [310.0, 105.0]])).points_xy
     np.testing.assert_allclose(snapped[:, 1], 100, atol=1)
     dot = np.array([[5.0, 5.0], [6.0, 6.0]])
-    np.testing.assert_array_equal(snap_to_ridge(photo, dot), dot)
+    np.testing.assert_array_equal(snap_seam(photo, dot).points_xy, dot)
     with pytest.raises(ValueError, match="at least 2 points"):
-        snap_to_ridge(photo, np.zeros((1, 2)))
+        snap_seam(photo, np.zeros((1, 2)))
 
 
 def test_ends_six_pixels_off_snap_back_onto_diagonal_joints():
@@ -75,7 +75,7 @@ def test_ends_six_pixels_off_snap_back_onto_diagonal_joints():
                 ends[1] = points[1]
             normal = np.array((-along[1], along[0])) / np.hypot(*along)
             sloppy = ends + normal * np.random.default_rng(seed).choice([-6, 6], (2, 1))
-            band = draw_band(snap_to_ridge(scene.photo, sloppy), width_px, (640, 640))
+            band = draw_band(snap_seam(scene.photo, sloppy).points_xy, width_px, (640, 640))
             scores.append(iou(count_pixels(band, draw_band(ends, width_px, (640, 640)))))
     assert np.mean(np.array(scores) >= 0.8) >= 0.9
     assert np.mean(scores) >= 0.9
@@ -86,3 +86,18 @@ def test_the_box_of_a_line_is_not_its_band():
     assert (
         iou(count_pixels(fill_box(box, (100, 100)), draw_band(np.array([[0.0, 0], [100, 100]]), 10, (100, 100)))) < 0.2
     )
+
+
+def test_the_box_tells_the_width_where_edges_are_faint():
+    """A band of 60 px from border to border with a clear line in its middle and edges that are barely there."""
+    size_hw, ends = (640, 640), np.array([[0.0, 200.0], [640.0, 440.0]])
+    photo = wall_with_line(*ends, 4, size_hw).astype(float)
+    band = draw_band(ends, 60, size_hw)
+    photo = np.clip(photo + band[..., None] * 0.6, 0, 255).astype(np.uint8)
+    rows = np.flatnonzero(band.any(axis=1))
+    box = [0.0, float(rows[0]), 640.0, float(len(rows))]
+    line = np.array([[4.0, 206.0], [636.0, 434.0]])
+    assert snap_seam(photo, line).width_px < 30
+    assert snap_seam(photo, line, boxes=[box]).width_px == pytest.approx(60, abs=15)
+    short = np.array([[4.0, 206.0], [84.0, 235.0]])
+    assert snap_seam(photo, short, boxes=[box]).width_px < 30  # it does not cross the box
