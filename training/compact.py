@@ -1,8 +1,8 @@
 """Make the shipped compact checkpoint: `python -m training.compact FOLDER` (`make compact-model`).
 
-Paints photos, trains on them from random weights in two stages (`configs/scratch.yaml`, `configs/scratch_finish.yaml`),
-scores the result on photos that training never saw and puts it, with a model card that carries the figures, into
-`core/checkpoints/compact`. About an hour on 2 cores.
+Paints photos, trains on them from random weights in three stages (`STAGES`, each a file in `configs`), scores the result on
+photos that training never saw and puts it, with a model card that carries the figures, into `core/checkpoints/compact`. About
+an hour and a half on 2 cores. Started again on the same folder, it goes on with the stage that did not end.
 """
 
 import json
@@ -20,16 +20,17 @@ from data.preparation import prepare
 from data.store import Store
 from data.synthetic_export import write_exact_export
 from data.workspace import Workspace
-from training.config import load_config
+from training.config import load_config, make_config
 from training.evaluation import mask_at, read_probs
 from training.execution import execute
+from training.model_card import model_card
 from training.runs import create_run, run_folder
 from training.scratch import SCRATCH
 
 SEED = 7
 PHOTOS = (2400, 120, 160)
-STAGES = ("scratch", "scratch_finish")
-"""From random weights, then on from there at a lower rate."""
+STAGES = ("scratch", "scratch_finish", "scratch_full")
+"""From random weights, then on from there at a lower rate, then at the photos' own resolution."""
 
 
 def main(folder: Path) -> None:
@@ -38,21 +39,29 @@ def main(folder: Path) -> None:
     if not store.samples():
         write_exact_export(raw, SEED, PHOTOS, workers=2)
         prepare(raw, workspace, store, keep_source=True)
+    ended = {run.name: run for run in store.runs() if run.status == "finished"}
     seconds, checkpoint = 0.0, SCRATCH
-    for recipe in STAGES:
-        run = create_run(workspace, store, load_config(recipe, [f"checkpoint={checkpoint}"]))
-        seconds += execute(workspace, store, run.id, _report).seconds
-        checkpoint = str(run_folder(workspace, run.id).best_checkpoint)
-    publish(workspace, store, run.id, seconds)
+    for stage in STAGES:
+        if stage not in ended:
+            run = create_run(workspace, store, load_config(stage, [f"name={stage}", f"checkpoint={checkpoint}"]))
+            execute(workspace, store, run.id, _report)
+            ended[stage] = store.run(run.id)
+        seconds += ended[stage].seconds or 0
+        checkpoint = str(run_folder(workspace, ended[stage].id).best_checkpoint)
+    publish(workspace, store, ended[STAGES[-1]].id, seconds)
 
 
 def publish(workspace: Workspace, store: Store, run_id: str, seconds: float) -> None:
-    """Copy the run's checkpoint into the project and write its measured figures into the card."""
+    """Copy the run's checkpoint into the project, with a card that tells its stages and its measured figures."""
     figures = measure(workspace, store, run_id)
+    run, folder = store.run(run_id), run_folder(workspace, run_id)
     shutil.rmtree(COMPACT_FOLDER, ignore_errors=True)
-    shutil.copytree(run_folder(workspace, run_id).best_checkpoint, COMPACT_FOLDER)
-    card = COMPACT_FOLDER / "README.md"
-    card.write_text(card.read_text("utf-8") + _section(figures, seconds), "utf-8")
+    shutil.copytree(folder.best_checkpoint, COMPACT_FOLDER)
+    stages = " then ".join(f"configs/{stage}.yaml" for stage in STAGES)
+    config = make_config({**run.config, "name": "compact", "checkpoint": f"random weights ({stages})"}, "compact")
+    started = next(event for event in folder.read_events() if event["event"] == "started")
+    card = model_card(config, run, started["train"], started["val"], _section(figures, seconds), "other")
+    (COMPACT_FOLDER / "README.md").write_text(card, "utf-8")
     print(json.dumps(figures, indent=2))
 
 
@@ -88,17 +97,14 @@ def _section(figures: dict[str, Any], seconds: float) -> str:
         f"| {f['overlap_with_other']:.3f} ({f['photos_with_both']}) |\n"
         for name, f in figures.items()
     )
-    return f"""
-## Figures
-
-Trained for {seconds / 60:.0f} minutes on 2 cores, on {PHOTOS[0]} generated photos, each with both prompts. Measured at full
-resolution, threshold 0.5, on {PHOTOS[2]} generated photos that training never saw, against pixel truth (photos in brackets):
+    return f"""Trained for {seconds / 60:.0f} minutes on 2 cores, on {PHOTOS[0]} generated photos, each with both prompts.
+Measured at full resolution, threshold 0.5, on {PHOTOS[2]} generated photos that training never saw, against pixel truth
+(photos in brackets):
 
 | class | mIoU where it is present | share left wholly clean where it is absent | IoU with the other class |
 |---|---|---|---|
 {rows}
-Repeat with `make compact-model`. Generated walls are not real ones: fine-tune before relying on it.
-"""
+Repeat with `make compact-model`. Generated walls are not real ones: fine-tune before relying on it."""
 
 
 def _report(event: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ _FIGURES = {"miou": "mIoU", "dice": "Dice", "precision": "precision", "recall": 
 
 def model_card(
     config: RunConfig, run: Run, train_samples: int, val_samples: int,
-    figures: dict[str, Any] | None = None, license_id: str = "unknown",
+    figures: dict[str, Any] | str | None = None, license_id: str = "unknown",
 ) -> str:  # fmt: skip
     """Markdown with the front matter that model hubs read.
 
-    figures: a document of `training.evaluation.summary`, or None before anything was scored. license_id: as hubs spell
+    figures: a document of `training.evaluation.summary`, markdown, or None before anything was scored. license_id: as hubs spell
     it ("mit", "apache-2.0"); `unknown` claims nothing.
     """
     classes = "\n".join(f"- {name}: {', '.join(prompts)}" for name, prompts in config.synonyms.items())
@@ -25,7 +25,7 @@ def model_card(
     front = ModelCardData(
         model_name=config.name, library_name="transformers", pipeline_tag="image-segmentation", license=license_id,
         language="en", tags=["clipseg", "construction", "drywall"], base_model=config.checkpoint if is_hub_id else None,
-        eval_results=_eval_results(run, figures) if figures else None,
+        eval_results=_eval_results(run, figures) if isinstance(figures, dict) else None,
     )  # fmt: skip
     return f"""---
 {front.to_yaml()}
@@ -76,7 +76,9 @@ def _split(config: RunConfig) -> str:
     return f"Divided {split.train:.0%} / {split.val:.0%} / {test:.0%}, stratified by class{kept} (seed {split.seed})."
 
 
-def _table(figures: dict[str, Any] | None) -> str:
+def _table(figures: dict[str, Any] | str | None) -> str:
+    if isinstance(figures, str):
+        return figures
     if figures is None:
         return "None yet: this checkpoint was not scored."
     rows = {**figures["classes"], "overall": figures["overall"]}
