@@ -7,7 +7,8 @@ from functools import cache
 import torch
 from torch.nn import functional as F
 
-from core.model import PromptSegmenter
+from core.model import PromptSegmenter, attend_by_matmul
+from core.packed_linear import pack_linears
 
 WORTH_IT = 1.3
 """bf16 must be this much faster before it is chosen: it gives up 16 bits of mantissa."""
@@ -40,7 +41,8 @@ def bf16_pays(device_type: str = "cpu") -> bool:
 
 @torch.inference_mode()
 def in_fastest_dtype(segmenter: PromptSegmenter) -> PromptSegmenter:
-    """The segmenter in bf16 where that is faster on its device and leaves probabilities as they were, else itself.
+    """The segmenter in bf16 where that is faster on its device and leaves probabilities as they were, else itself. On a CPU
+    it then attends by plain products and its weights are packed: it predicts, and can neither be trained nor saved.
 
     The check runs one photo of smooth colours and noise through both: mean difference of the probabilities at most
     MAX_DIFFERENCE.
@@ -51,5 +53,10 @@ def in_fastest_dtype(segmenter: PromptSegmenter) -> PromptSegmenter:
     photo = F.interpolate(torch.rand(1, 3, 8, 8, generator=noise), (352, 352), mode="bicubic").clamp(0, 1)
     photo = (photo + 0.1 * torch.randn(photo.shape, generator=noise)).clamp(0, 1).to(segmenter.image_mean.device)
     smaller = copy.deepcopy(segmenter).to(torch.bfloat16)
+    if smaller.image_mean.device.type == "cpu":
+        encoder = smaller.clipseg.clip.vision_model.encoder
+        attend_by_matmul(encoder.layers)
+        for part in (encoder, smaller.clipseg.decoder):
+            pack_linears(part, tokens=485)
     expected, found = (model(photo, [CHECK_PROMPT]).sigmoid() for model in (segmenter, smaller))
     return smaller if (expected - found).abs().mean() <= MAX_DIFFERENCE else segmenter

@@ -18,7 +18,7 @@ from core.errors import DrywallError
 from core.feature_cache import FeatureCache
 from core.losses import SegmentationLoss
 from core.metrics import PixelCounts, dice, iou
-from core.model import PromptSegmenter
+from core.model import PromptSegmenter, attend_by_matmul
 from core.parameters import parameter_groups
 from core.precision import bf16_pays
 from core.settings import LossSettings, TrainSettings
@@ -73,7 +73,7 @@ def train(
     set_seed(config.seed)
     accelerator = _accelerator(config, segmenter)
     if accelerator.device.type == "cpu":
-        segmenter.use_matmul_attention()
+        attend_by_matmul(segmenter.trained_layers())
     groups = parameter_groups(segmenter, config)
     trainable = [parameter for group in groups for parameter in group["params"]]
     optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)

@@ -10,7 +10,7 @@ import torch
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from core.errors import CheckpointError, ConfigError, RequestError
-from core.model import PromptSegmenter
+from core.model import PromptSegmenter, attend_by_matmul
 from core.model_names import COMPACT, PUBLISHED
 from core.parameters import parameter_groups
 from core.settings import DecoderSettings, RefinerSettings, TrainSettings
@@ -73,7 +73,7 @@ def test_matmul_attention_is_the_same_up_to_rounding(tiny_segmenter):
         segmenter.zero_grad()
         logits.sum().backward()
         results.append((logits.detach(), segmenter.clipseg.decoder.film_mul.weight.grad.clone()))
-        segmenter.use_matmul_attention()
+        attend_by_matmul(segmenter.trained_layers())
     for before, after in zip(*results, strict=True):
         assert (after - before).norm() <= 1e-9 * before.norm()
 
