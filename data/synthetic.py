@@ -40,11 +40,13 @@ _COMPOUND = np.array((228, 228, 226), np.float32)
 
 @dataclass(frozen=True)
 class Scene:
-    """photo: (H, W, 3) uint8. masks: disjoint, (H, W) bool, by class. joints: centre lines (2, 2) xy and band width in px."""
+    """photo: (H, W, 3) uint8. masks: disjoint, (H, W) bool, by class. joints: centre lines (2, 2) xy and band width in px.
+    styles: how each joint is made: "bare", "tapered", "tape" or "compound"."""
 
     photo: Photo
     masks: dict[str, Mask]
     joints: list[tuple[Points, float]]
+    styles: list[str]
 
 
 def make_scene(seed: int, size_hw: tuple[int, int] = (640, 640), contents: Contents | None = None) -> Scene:
@@ -59,8 +61,9 @@ def make_scene(seed: int, size_hw: tuple[int, int] = (640, 640), contents: Conte
     wall = _surface(random, size_hw, surface)
     taping = np.zeros(size_hw, bool)
     joints: list[tuple[Points, float]] = []
+    styles: list[str] = []
     if contents in ("taping", "both"):
-        taping, joints = _add_joints(random, wall, surface)
+        taping, joints, styles = _add_joints(random, wall, surface)
     for distract in _chosen(random, surface):
         distract(random, wall)
     if random.random() < 0.15:
@@ -69,7 +72,7 @@ def make_scene(seed: int, size_hw: tuple[int, int] = (640, 640), contents: Conte
     if contents in ("cracks", "both"):
         cracks = _add_cracks(random, wall, joints)
     photo = _expose(random, wall, {"cracks": cracks, "taping": taping})
-    return Scene(photo, {"cracks": cracks, "taping": taping & ~cracks}, joints)
+    return Scene(photo, {"cracks": cracks, "taping": taping & ~cracks}, joints, styles)
 
 
 # -- the surface -------------------------------------------------------------------------------------------------------
@@ -110,10 +113,12 @@ def _distance_along(points: Points, size_hw: tuple[int, int]) -> tuple[Field, Fi
     )
 
 
-def _add_joints(random: np.random.Generator, wall: Field, surface: int) -> tuple[Mask, list[tuple[Points, float]]]:
+def _add_joints(
+    random: np.random.Generator, wall: Field, surface: int
+) -> tuple[Mask, list[tuple[Points, float]], list[str]]:
     height, width = size_hw = wall.shape[:2]
     scale = min(size_hw) / 640
-    taping, joints = np.zeros(size_hw, bool), []
+    taping, joints, styles = np.zeros(size_hw, bool), [], []
     angle = random.choice([0.0, np.pi / 2]) + random.normal(0, 0.08)
     if random.random() < 0.4:
         angle = random.uniform(0, np.pi)
@@ -134,7 +139,8 @@ def _add_joints(random: np.random.Generator, wall: Field, surface: int) -> tuple
             _screws_beside(random, wall, points, scale)
         taping |= band
         joints.append((points, band_px))
-    return taping, joints
+        styles.append(str(style))
+    return taping, joints, styles
 
 
 def _paint_joint(

@@ -63,7 +63,8 @@ def _region_boxes(mask: Mask) -> list[list[float]]:
 def score_generated(photos: int, seed: int) -> pd.DataFrame:
     """Proposals and boxes against the true bands of generated 640-px photos, one row a photo.
 
-    Columns: seed, contents, joints (how many), confidence (mean of the seams'), box_iou, iou. Seeds run from 1000 * seed.
+    Columns: seed, contents, joints (how many), style (of its joints, or "several"), confidence (mean of the seams'), box_iou,
+    iou. Seeds run from 1000 * seed.
     """
     rows = []
     for number in range(1000 * seed, 1000 * seed + photos):
@@ -77,8 +78,10 @@ def score_generated(photos: int, seed: int) -> pd.DataFrame:
         boxed = np.logical_or.reduce([fill_box(box, truth.shape) for box in boxes])
         confidence = float(np.mean([seam.confidence for seam in seams])) if seams else 0.0
         scores = {"box_iou": iou(count_pixels(boxed, truth)), "iou": iou(count_pixels(mask, truth))}
+        style = scene.styles[0] if len({*scene.styles}) == 1 else "several"
         rows.append({
-            "seed": number, "contents": contents, "joints": len(scene.joints), "confidence": confidence, **scores,
+            "seed": number, "contents": contents, "joints": len(scene.joints), "style": style, "confidence": confidence,
+            **scores,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -90,7 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = score_generated(arguments.photos, arguments.seed)
     table["sure"] = np.where(table["confidence"] >= 0.5, "confidence >= 0.5", "confidence < 0.5")
-    for key in ("contents", "joints", "sure"):
+    for key in ("contents", "joints", "style", "sure"):
         group = table.groupby(key)[["box_iou", "iou"]]
         print(group.mean().assign(photos=group.size()).round(3).to_string(), "\n")
     print(f"{len(table)} photos: mIoU {table['iou'].mean():.3f}, boxes {table['box_iou'].mean():.3f}")
