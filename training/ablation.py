@@ -105,7 +105,7 @@ def _train(workspace: Workspace, store: Store, variant: Variant, epochs: int) ->
     checkpoint = COMPACT_FOLDER if variant.branch else _without_branch(workspace.root / "coarse")
     settings = [f"checkpoint={checkpoint}", f"name={json.dumps(variant.name[:60])}", *variant.settings]
     if variant.recipe == "published":
-        settings += [f"train.epochs={epochs}", "train.lr=5e-4", "train.patience=1000"]
+        settings += [f"train.epochs={epochs}", "train.lr=5e-4", "train.patience=1000", "train.precision=auto"]
     run = create_run(workspace, store, load_config(variant.recipe, settings))
     began = time.monotonic()
     execute(workspace, store, run.id)
