@@ -33,6 +33,8 @@ def settings_form(
                 key=widget_key,
                 help=help_text,
             )
+        elif field.annotation == str | None:
+            values[name] = place.text_input(label, default or "", key=widget_key, help=help_text) or None
         else:  # a list of numbers
             text = place.text_input(label, ", ".join(map(str, default or ())), key=widget_key, help=help_text)
             values[name] = text.replace(",", " ").split() or None

@@ -8,8 +8,10 @@ import streamlit as st
 from core.model_names import COMPACT, PUBLISHED
 from core.settings import (
     AugmentSettings,
+    CacheSettings,
     DecoderSettings,
     InferenceSettings,
+    LabelSettings,
     LossSettings,
     RefinerSettings,
     TrainSettings,
@@ -18,7 +20,7 @@ from dashboard.charts import loss_curves, miou_curves
 from dashboard.forms import settings_form
 from dashboard.state import go_to, open_workspace, pick, sentences
 from training.config import ModelSettings, load_config, make_config, shipped_configs
-from training.runs import ACTIVE, current_run, current_runs, launch, progress_of, run_folder, stop
+from training.runs import ACTIVE, current_run, current_runs, launch, progress_of, relaunch, run_folder, stop
 
 workspace, store = open_workspace()
 st.title("Train")
@@ -40,6 +42,11 @@ def watch(run_id: str) -> None:
         ):
             with sentences():
                 stop(store, run_id)
+        can_go_on = run.status in ("failed", "stopped") and run_folder(workspace, run_id).last_state.is_file()
+        if can_go_on and st.button("Resume", icon=":material/play_arrow:", help="Go on after the last whole epoch"):
+            with sentences():
+                relaunch(workspace, store, run_id)
+                st.rerun()
         if run.best_epoch and run.status not in ACTIVE and st.button("Browse failures", icon=":material/image_search:"):
             go_to("failures", run=run_id)
     if run.status == "failed":
@@ -91,6 +98,9 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
             ModelSettings, recipe.model, f"model_{base}", 2, ("train_backbone", "unfreeze_blocks")
         )
         decoder_values = settings_form(DecoderSettings, recipe.model.decoder, f"decoder_{base}", 2)
+    with st.expander("Labels and speed: box labels as they are or as proposed seams; frozen layers computed once"):
+        label_values = settings_form(LabelSettings, recipe.labels, f"labels_{base}", 2)
+        cache_values = settings_form(CacheSettings, recipe.cache, f"cache_{base}", 2)
     refiner = st.checkbox(
         "Full-resolution branch", recipe.model.refiner is not None, key=f"refiner_{base}",
         help="A light head that reads the photo and puts the edges back where it has them; checkpoints that have one keep it",
@@ -108,6 +118,7 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
             values |= {
                 "name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set,
                 "train": train_values, "loss": loss_values, "augment": augment_values, "inference": inference_values,
+                "labels": label_values, "cache": cache_values,
             }  # fmt: skip
             launched = launch(workspace, store, make_config(values, "the form"))
             go_to("train", run=launched.id)

@@ -127,6 +127,9 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
     app.number_input(key="inference_quick_side_px").set_value(704)
     app.number_input(key="model_quick_unfreeze_blocks").set_value(2)
     app.checkbox(key="train_quick_threshold_per_class").set_value(True)
+    app.selectbox(key="labels_quick_boxes").set_value("proposal")
+    app.text_input(key="labels_quick_sam").set_value("facebook/sam2.1-hiera-tiny")
+    app.number_input(key="cache_quick_max_gb").set_value(2.5)
     app.text_input(key="decoder_quick_extract_layers").set_value("1, 2, x").run()
     next(button for button in app.button if button.label == "Launch").click().run()
     assert "model.decoder.extract_layers.2 input should be a valid integer" in app.error[0].value
@@ -136,6 +139,20 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
     assert (config.loss.cldice, config.inference.side_px, config.inference.tiles) == (0.2, 704, 0)
     assert (config.model.unfreeze_blocks, config.model.decoder.extract_layers) == (2, (1, 2, 3))
     assert (config.model.decoder.reduce_dim, config.train.threshold_per_class) == (None, True)
+    assert (config.labels.boxes, config.labels.sam, config.cache.max_gb) == (
+        "proposal",
+        "facebook/sam2.1-hiera-tiny",
+        2.5,
+    )
+
+
+def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeypatch):
+    resumed = []
+    monkeypatch.setattr("training.runs.relaunch", lambda w, s, run_id: resumed.append(run_id))
+    assert not [button for button in show("train").button if button.label == "Resume"]  # it is finished
+    store.update_run(trained, status="failed", reason="the process is gone")
+    next(button for button in show("train").button if button.label == "Resume").click().run()
+    assert resumed == [trained]
 
 
 def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained):

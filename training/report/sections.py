@@ -141,7 +141,7 @@ def _data(facts: Facts) -> list[Block]:
         "near-duplicates of another, found by file name and by likeness.",
         "No copy of a training photo lies in another split." if not leaks else
         f"{count(leaks, 'group')} of copies in more than one split: the figures of this report flatter the model.",
-        f"{count(boxes, 'label')} drawn as boxes only, {count(corrected, 'label')} corrected by people after the import.",
+        f"Drawn as boxes only: {count(boxes, 'label')}. Corrected by people after the import: {count(corrected, 'label')}.",
     )  # fmt: skip
     blocks.append(Bullets(facts_of_split))
     splits = [name for name in ("train", "val", "test") if any(name in row for row in data["counts"].values())]
