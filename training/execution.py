@@ -87,6 +87,8 @@ def execute(
             tell({"event": "failed", "reason": reason})
         if isinstance(error, DrywallError):
             raise
+        if _is_full_disk(error):
+            raise DrywallError(f"run {run_id} failed: {reason}") from error
         traceback.print_exc()
         raise DrywallError(f"run {run_id} failed ({reason}); its log.txt has the details") from error
     status = "stopped" if outcome.stopped else "finished"
@@ -107,12 +109,19 @@ def agreed(make: Callable[[], str]) -> str:
 def _reason(error: Exception, run_id: str) -> str:
     if isinstance(error, DrywallError):
         return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if _is_full_disk(error):
         return (
             "the disk is full; the checkpoints of earlier epochs are whole: free some space, then "
             f"drywall-qa resume {run_id}"
         )
     return f"{type(error).__name__}: {error}"
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Each writer says it its own way: Python and torch, safetensors, SQLite."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    return any(words in str(error) for words in (f"os error {errno.ENOSPC}", "database or disk is full"))
 
 
 def examples(

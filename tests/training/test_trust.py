@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from core import trainer
@@ -188,6 +189,19 @@ def test_a_full_disk_stops_cleanly(workspace, store, tiny_checkpoint, monkeypatc
     monkeypatch.undo()
     execute(workspace, store, run.id, resume=True)
     assert store.run(run.id).status == "finished"
+
+
+def test_a_checkpoint_that_finds_the_disk_full_says_so(workspace, store, tiny_checkpoint, monkeypatch):
+    """safetensors has an error of its own for it; the words are those seen on a full disk."""
+
+    def full(self, folder, model_card):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    run = create_run(workspace, store, configured(tiny_checkpoint))
+    monkeypatch.setattr(PromptSegmenter, "save_pretrained", full)
+    with pytest.raises(DrywallError, match="the disk is full"):
+        execute(workspace, store, run.id)
+    assert "the disk is full" in store.run(run.id).reason
 
 
 def test_what_cannot_be_resumed_is_said(workspace, store, tiny_checkpoint):
