@@ -115,7 +115,13 @@ class Canvas:
 
     def _serve(self, route) -> None:
         path = "/" + route.request.url.removeprefix("http://canvas.test/").partition("?")[0]
-        kind = {"js": "text/javascript", "json": "application/json", "png": "image/png", "/": "text/html", "html": "text/html"}
+        kind = {
+            "js": "text/javascript",
+            "json": "application/json",
+            "png": "image/png",
+            "/": "text/html",
+            "html": "text/html",
+        }
         body = self.files.get(path)
         route.fulfill(
             status=200 if body else 404,
