@@ -41,7 +41,8 @@ def seam_mask(seams: Sequence[Seam], size_hw: tuple[int, int]) -> Mask:
 def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: Sequence[Sequence[float]] = ()) -> Seam:
     """Move a roughly drawn line onto the middle of the joint it follows, and say how wide that is there.
 
-    points_xy: (N, 2), N >= 2; each end moves across by search_px at most. Of more points, each piece between two is fitted
+    points_xy: (N, 2), N >= 2; each end moves across by search_px at most, and one off the photo is cut at its border, for
+    beyond it there is nothing to fit to. Of more points, each piece between two is fitted
     and the pieces' ends are averaged; the longest piece says the width. A piece shorter than 8 px stays as it is; a line of
     such pieces alone has the confidence 0 and no known width, 0.
     boxes: [x, y, width, height] of joints. Faint edges leave the width open; where a line of two points runs from end to
@@ -49,6 +50,7 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
     """
     if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 2:
         raise ValueError(f"a line needs at least 2 points (N, 2), got {points_xy.shape}")
+    points_xy = _cut_at_border(points_xy, photo.shape[:2])
     grey, scale = photo.mean(axis=-1), min(photo.shape[:2]) / 640
     box = _box_along(points_xy, boxes, search_px) if len(points_xy) == 2 else None
     total, count = np.zeros(points_xy.shape), np.zeros((len(points_xy), 1))
@@ -66,6 +68,18 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
         total[first : first + 2] += piece
         count[first : first + 2] += 1
     return Seam(total / count, width_px, confidence)
+
+
+def _cut_at_border(points_xy: Points, size_hw: tuple[int, int]) -> Points:
+    """The line, its first and last point moved along it to the photo's border where they lie outside."""
+    points, size = points_xy.astype(float), np.array(size_hw[::-1])
+    for end, beside in ((0, 1), (-1, -2)):
+        along = points[beside] - points[end]
+        if ((points[end] < 0) | (points[end] > size)).any() and along.any():
+            cut = clip_line(points[end], along / np.hypot(*along), (0, 0, *size))
+            if cut is not None:
+                points[end] = min(cut, key=lambda at: float(np.hypot(*(at - points[end]))))
+    return points
 
 
 def propose_seams(photo: Photo, box_xywh: Sequence[float]) -> list[Seam]:

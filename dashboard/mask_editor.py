@@ -3,14 +3,16 @@
 import base64
 import gc
 import json
+import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from core.errors import DrywallError
+from core.errors import DrywallError, LeaseError
 from core.patches import Patch
 from dashboard.gallery import truth_of
 from dashboard.mask_canvas import mask_canvas, module
@@ -22,6 +24,8 @@ from data.store import Store
 from data.workspace import Workspace
 
 KEY = "mask_canvas"
+RENEW_SECONDS = 60
+"""Who draws keeps the sample: strokes renew its lease, at most this often."""
 LEAST_CONFIDENCE = 0.2
 """Below it nothing was seen in the box, and the proposal would be the box again."""
 
@@ -52,6 +56,7 @@ class Opening:
     drawn: bool = False
     saved: int | None = None
     shown: dict[str, Any] = field(default_factory=dict)
+    renewed: float = field(default_factory=time.monotonic)
 
 
 @st.cache_resource(show_spinner=False)
@@ -161,9 +166,18 @@ def _received(store: Store, message: dict[str, Any]) -> None:
                 opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh]
             )
             opening.acked, opening.drawn, opening.saved = fresh[-1]["n"], True, None
+            _keep_lease(store, opening)
     ask = message["ask"]
     if ask and (opening := _openings().get(ask["load"])):
         opening.answer = {"id": ask["id"], **_answer(opening, ask)}
+
+
+def _keep_lease(store: Store, opening: Opening) -> None:
+    if time.monotonic() - opening.renewed < RENEW_SECONDS:
+        return
+    with suppress(LeaseError):  # it ran out and somebody else has the sample: saving will tell
+        store.take(opening.sample.id, opening.reviewer)
+    opening.renewed = time.monotonic()
 
 
 def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:

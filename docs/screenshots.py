@@ -60,8 +60,16 @@ def settle(page: Page) -> None:
         "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'",
         timeout=120_000,
     )
-    page.wait_for_timeout(1500)
+    page.wait_for_function(_STILL, timeout=120_000, polling=100)
 
+
+_STILL = """() => { const seen = document.querySelector("[data-testid=stMainBlockContainer]");
+  const busy = document.querySelector("[data-testid=stApp]").dataset.testScriptState !== "notRunning"
+    || seen.querySelector("[data-stale=true], [data-testid=stSkeleton]") || [...seen.querySelectorAll("img")].some((i) => !i.complete);
+  const now = performance.now(), looks = seen.innerText;
+  if (busy || looks !== window.looked) [window.looked, window.stillSince] = [looks, now];
+  return !busy && now - window.stillSince >= 600; }"""
+"""Nothing runs, loads or changes any more, and has not for 0.6 s."""
 
 _FIND_DESK = """() => { for (const each of document.querySelectorAll("*")) {
   const stage = each.shadowRoot?.querySelector(".stage");
@@ -89,6 +97,16 @@ def main(workspace: Path, folder: Path) -> None:
                         page.locator("[class*=st-key-open_] button").first.click()
                         settle(page)
                         page.screenshot(path=folder / "failures_sample.png")
+                    if name == "fix_masks":
+                        for below in ("History", "Sizes"):
+                            page.get_by_role("radio", name=below).or_(
+                                page.get_by_role("button", name=below)
+                            ).first.click()
+                            settle(page)
+                            view = page.get_by_test_id("stMain")
+                            view.evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
+                            settle(page)
+                            page.screenshot(path=folder / f"{below.lower()}.png")
                     page.close()
         browser.close()
 

@@ -449,6 +449,7 @@ class Desk {
   }
 
   press(event) {
+    if (event.target.closest(".notice")) return; // its buttons are no part of the photo
     this.stage.focus({ preventScroll: true });
     if (!this.ready) return;
     this.stage.setPointerCapture(event.pointerId);

@@ -87,6 +87,9 @@ function pixelEdges(from, count, offset, scale, limit) {
   return edges;
 }
 
+// Wall left free around the photo, in pixels of the screen, so that a stroke can begin on its very edge or outside of it.
+const MARGIN_PX = 12;
+
 // The window itself: photo and overlay in two canvases, the camera that places them, and the navigator.
 class View {
   constructor(stage, navigator) {
@@ -134,7 +137,8 @@ class View {
 
   fit() {
     const { clientWidth, clientHeight } = this.stage;
-    this.scale = this.smallest = Math.min(clientWidth / this.width, clientHeight / this.height) || 1;
+    const inside = (length) => Math.max(1, length - 2 * MARGIN_PX);
+    this.scale = this.smallest = Math.min(inside(clientWidth) / this.width, inside(clientHeight) / this.height);
     this.x = (this.width - clientWidth / this.scale) / 2;
     this.y = (this.height - clientHeight / this.scale) / 2;
     this.fitted = true;
@@ -166,9 +170,11 @@ class View {
   moved(fitted = false) {
     this.fitted = fitted;
     if (!fitted) {
-      const [wide, high] = [this.stage.clientWidth / this.scale, this.stage.clientHeight / this.scale];
-      this.x = wide >= this.width ? (this.width - wide) / 2 : Math.min(this.width - wide, Math.max(0, this.x));
-      this.y = high >= this.height ? (this.height - high) / 2 : Math.min(this.height - high, Math.max(0, this.y));
+      const margin = MARGIN_PX / this.scale;
+      const kept = (from, shown, length) =>
+        shown >= length + 2 * margin ? (length - shown) / 2 : Math.min(length - shown + margin, Math.max(-margin, from));
+      this.x = kept(this.x, this.stage.clientWidth / this.scale, this.width);
+      this.y = kept(this.y, this.stage.clientHeight / this.scale, this.height);
     }
     this.all = true;
     this.request();

@@ -81,36 +81,52 @@ class Canvas:
     """The mask canvas on a label. Points are (x, y) of the image; strokes are stored as the server would store them."""
 
     def __init__(self, page, label: Mask, probs=None, photo: Photo | None = None, **data) -> None:
-        self.page, self.label = page, label
-        files = {
-            "/photo.png": mask_png(label) if photo is None else _png(photo),
-            "/label.json": json.dumps(encode_rle(label)).encode(),
-            "/module.js": mask_canvas.module.encode(),
-        }
-        data |= {
-            "photo": "/photo.png",
-            "label": "/label.json",
-            "probs": None,
-            "draft": None,
-            "boxOnly": data.get("boxOnly", False),
-        }
-        if probs is not None:
-            files["/probs.bin"] = zlib.compress(probs.tobytes())
-            data |= {"probs": "/probs.bin", "threshold": 0.5}
+        self.page, self.files = page, {"/module.js": mask_canvas.module.encode(), "/blank.html": b" "}
+        data = self._sample(label, probs, photo, data)
         css, html = ((mask_canvas.HERE / f"editor.{kind}").read_text("utf-8") for kind in ("css", "html"))
-        files["/"] = PAGE.format(css=css, html=html, data=json.dumps(data)).encode()
-        self.files = files
+        self.files["/"] = PAGE.format(css=css, html=html, data=json.dumps(data)).encode()
+        page.unroute_all()
         page.route("http://canvas.test/**", self._serve)
+        page.goto("http://canvas.test/blank.html")  # what an earlier editor keeps when it is left is forgotten here
+        page.mouse.up()
+        page.evaluate("() => localStorage.clear()")
         page.goto("http://canvas.test/")
         self.ready()
 
+    def open_next(self, load: str, label: Mask, photo: Photo, **data) -> None:
+        """Another sample in the same editor, as after "Next"."""
+        data = self._sample(label, None, photo, data) | {"load": load, "key": load, "answer": None, "drawn": False}
+        self.page.evaluate("(data) => { questions.length = 0; show(data); }", data)
+        self.page.wait_for_function(
+            "(load) => { const { desk } = document.querySelector('.stage'); return desk.load === load && desk.ready; }",
+            arg=load,
+        )
+
+    def _sample(self, label: Mask, probs, photo: Photo | None, data: dict) -> dict:
+        self.label = label
+        self.files |= {
+            "/photo.png": mask_png(label) if photo is None else _png(photo),
+            "/label.json": json.dumps(encode_rle(label)).encode(),
+        }
+        if probs is not None:
+            self.files["/probs.bin"] = zlib.compress(probs.tobytes())
+            data |= {"probs": "/probs.bin", "threshold": 0.5}
+        return {"photo": "/photo.png", "label": "/label.json", "probs": None, "draft": None, "boxOnly": False} | data
+
     def _serve(self, route) -> None:
         path = "/" + route.request.url.removeprefix("http://canvas.test/").partition("?")[0]
-        kind = {"js": "text/javascript", "json": "application/json", "png": "image/png", "/": "text/html"}
+        kind = {
+            "js": "text/javascript",
+            "json": "application/json",
+            "png": "image/png",
+            "/": "text/html",
+            "html": "text/html",
+        }
         body = self.files.get(path)
         route.fulfill(
             status=200 if body else 404,
             body=body or b"",
+            headers={"cache-control": "no-store"},
             content_type=kind.get(path.rpartition(".")[2], "application/octet-stream"),
         )
 
@@ -126,17 +142,17 @@ class Canvas:
     @property
     def mask(self) -> Mask:
         """What is on the screen; held against the strokes, drawn on the label as the store draws them."""
-        coded = self.run(
-            "toText(desk.bitmap.bits)".replace(
-                "toText", "((bits) => { let s = ''; for (const b of bits) s += b; return s; })"
-            )
-        )
-        mask = (np.frombuffer(coded.encode(), np.uint8) == ord("1")).reshape(self.label.shape)
+        mask = mask_on(self.page, self.label.shape)
         stored = self.label.copy()
-        for text in self.page.evaluate("() => window.strokes"):
+        for text in self.run("window.strokes.filter(({load}) => load === desk.load)"):
             apply_patch(stored, stroke_of(text).patch)
         assert np.array_equal(stored, mask)
         return mask
+
+    def answer(self, **answer) -> None:
+        """The server's answer to the question asked last."""
+        assert self.page.evaluate("() => questions.at(-1)?.id") == answer["id"]
+        self.page.evaluate("(answer) => show({answer})", answer)
 
     def at(self, x: float, y: float) -> tuple[int, int]:
         """The screen pixel that shows the image point."""
@@ -179,10 +195,21 @@ def shown():
     return mask_on
 
 
-@pytest.fixture
-def canvas(browser):
-    """Call it with a label (H, W) bool to get a `Canvas`."""
+@pytest.fixture(scope="session")
+def canvas_page(browser):
     context = browser.new_context(viewport={"width": 1100, "height": 760})
     context.set_default_timeout(PATIENCE_MS)
-    yield lambda label, **options: Canvas(context.new_page(), label, **options)
+    yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session")
+def open_canvas():
+    """`Canvas`, for a page of one's own."""
+    return Canvas
+
+
+@pytest.fixture
+def canvas(canvas_page):
+    """Call it with a label (H, W) bool to get a `Canvas`; all are on one page, one after the other."""
+    return lambda label, **options: Canvas(canvas_page, label, **options)

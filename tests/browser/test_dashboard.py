@@ -7,27 +7,32 @@ import pytest
 from playwright.sync_api import expect
 
 from core.masks import decode_rle, draw_band
+from data.preparation import prepare
+from data.workspace import Workspace
 from docs.screenshots import PAGES, await_desk, dashboard, settle
 from training.runs import progress_of, run_folder
 
 
-@pytest.fixture
-def page(workspace, browser):
+@pytest.fixture(scope="module")
+def loop(raw_export, tmp_path_factory):
+    """A workspace, its store and the dashboard's address: one server for the tests of this file."""
+    workspace = Workspace.open(tmp_path_factory.mktemp("loop") / "workspace")
+    store = workspace.store()
+    prepare(raw_export, workspace, store)
     with dashboard(workspace.root) as address:
-        opened = browser.new_page(viewport={"width": 1280, "height": 1100}, base_url=address)
-        yield opened
-        opened.close()
+        yield workspace, store, address
+    store.close()
 
 
-def test_every_page_opens_without_an_error(page):
-    for name in PAGES:
-        page.goto(f"/{name}" if name != "overview" else "/")
-        settle(page)
-        assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
-        expect(page.locator("h1").first).to_be_visible()
+@pytest.fixture
+def page(loop, browser):
+    opened = browser.new_page(viewport={"width": 1280, "height": 1100}, base_url=loop[2])
+    yield opened
+    opened.close()
 
 
-def test_train_look_fix_save(page, workspace, store, tiny_checkpoint):
+def test_train_look_fix_save(page, loop, tiny_checkpoint):
+    workspace, store, _ = loop
     page.goto("/train")
     settle(page)
     for key, value in (("train_quick_epochs", "2"), ("train_quick_size_px", "64")):
@@ -59,9 +64,8 @@ def test_train_look_fix_save(page, workspace, store, tiny_checkpoint):
     name = page.get_by_label("Your name")
     name.fill("Ann")
     name.press("Enter")
-    page.wait_for_timeout(1000)
     await_desk(page)
-    page.wait_for_function("() => !desk.data.locked")
+    page.wait_for_function("() => desk.data.reviewer === 'Ann' && desk.ready && !desk.data.locked", timeout=60_000)
     page.evaluate("() => { desk.replaces = false; desk.set('seamWidth', 10); desk.view.fit(); }")
     page.keyboard.press("s")
     height, width = before.shape
@@ -84,3 +88,11 @@ def test_train_look_fix_save(page, workspace, store, tiny_checkpoint):
     assert (decode_rle(saved.rle) | ~thin).all()  # the whole line is in the mask
     assert not (added & ~wide).any()  # and nothing far from it
     assert not (before & ~decode_rle(saved.rle)).any()  # what was there stays
+
+
+def test_every_page_opens_without_an_error(page):
+    for name in PAGES:
+        page.goto(f"/{name}" if name != "overview" else "/")
+        settle(page)
+        assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+        expect(page.locator("h1").first).to_be_visible()

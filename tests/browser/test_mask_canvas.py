@@ -23,12 +23,22 @@ VIEWS = [
 EIGHT = np.ones((3, 3))
 
 
-@pytest.fixture(params=VIEWS)
-def view(request, canvas):
-    """A canvas at a zoom, and a function from the view's own coordinates in 0..1 to image points."""
+@pytest.fixture(params=VIEWS, scope="module")
+def opened_view(request, browser, open_canvas):
     label, zoom = request.param
-    opened = canvas(label)
-    height, width = label.shape
+    context = browser.new_context(viewport={"width": 1100, "height": 760})
+    context.set_default_timeout(120_000)
+    yield open_canvas(context.new_page(), label), zoom
+    context.close()
+
+
+@pytest.fixture
+def view(opened_view):
+    """A canvas at a zoom, empty, and a function from the view's own coordinates in 0..1 to image points."""
+    opened, zoom = opened_view
+    height, width = opened.label.shape
+    opened.press("b")
+    opened.run("(desk.discard(), desk.pending = {}, desk.view.fit(), window.strokes.length = 0)")
     if zoom:
         opened.zoom_to(width * 0.4, height * 0.6, zoom)
     left, top, wide, high = opened.run(
@@ -41,12 +51,15 @@ def view(request, canvas):
 
 def within(points, radius, size_hw):
     """Pixels whose centre lies within `radius` of the polyline."""
-    y, x = np.mgrid[: size_hw[0], : size_hw[1]] + 0.5
     inside = np.zeros(size_hw, bool)
+    reach = np.array([np.min(points, axis=0) - radius - 1, np.max(points, axis=0) + radius + 2])
+    (left, top), (right, bottom) = np.clip(reach, 0, size_hw[::-1]).astype(int)
+    y, x = np.mgrid[top:bottom, left:right] + 0.5
+    near = inside[top:bottom, left:right]
     for a, b in pairwise(points):
         d = b - a
         t = np.clip(((x - a[0]) * d[0] + (y - a[1]) * d[1]) / max(d @ d, 1e-12), 0, 1)
-        inside |= (x - a[0] - t * d[0]) ** 2 + (y - a[1] - t * d[1]) ** 2 <= radius**2
+        near |= (x - a[0] - t * d[0]) ** 2 + (y - a[1] - t * d[1]) ** 2 <= radius**2
     return inside
 
 
@@ -173,9 +186,8 @@ def test_proposed_seams_are_taken_whole_cut_at_their_box(canvas):
     box[100:300, 100:500] = True
     opened = canvas(box, boxOnly=True)
     opened.press("g")
-    opened.page.wait_for_function("() => window.questions.length")
     seam = {"points": [[100, 110], [500, 280]], "width": 24, "box": [100, 100, 400, 200]}
-    opened.page.evaluate("(answer) => show({answer})", {"id": 1, "seams": [seam]})
+    opened.answer(id=1, seams=[seam])
     assert np.array_equal(opened.mask, box & within(np.array(seam["points"], float), 12, box.shape))
 
 
@@ -319,6 +331,27 @@ def test_a_shape_begun_survives_another_tool_and_a_reload(canvas, shown):
     assert expected.sum() > 10_000
 
 
+def test_a_button_over_the_photo_is_pressed_and_draws_nothing(canvas):
+    opened = canvas(RING)
+    opened.drag((20, 20), (200, 30))
+    opened.run("desk.offerDraft(new Date())")
+    opened.page.get_by_role("button", name="Discard it").click()
+    assert np.array_equal(opened.mask, RING)
+    opened.press("Control+z")
+    assert opened.mask.sum() > RING.sum()
+
+
+@pytest.mark.parametrize("zoom", [None, 3.0], ids=["whole", "zoomed to the corner"])
+def test_a_stroke_may_begin_outside_of_the_photo(canvas, zoom):
+    opened = canvas(np.zeros((640, 640), bool))
+    if zoom:
+        opened.zoom_to(0, 0, zoom)
+    ends = opened.drag((-3, -3), (60, 80))
+    assert (ends[0] < -2).all()
+    assert np.array_equal(opened.mask, within(np.floor(ends) + 0.5, 4.5, (640, 640)))
+    assert opened.mask[0, 0]
+
+
 def outer_box(mask):
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return [columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]]
@@ -348,12 +381,15 @@ def diagonal_joints(count):
 
 
 def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
-    exact, sloppy = [], []
+    exact, sloppy, opened = [], [], None
     random = np.random.default_rng(0)
-    for photo, truth, box, line, width in diagonal_joints(20):
-        opened = canvas(box, photo=photo, boxOnly=True)
+    for number, (photo, truth, box, line, width) in enumerate(diagonal_joints(20)):
+        if opened is None:
+            opened = canvas(box, photo=photo, boxOnly=True)
+        else:
+            opened.open_next(f"joint {number}", box, photo, boxOnly=True)
         opened.press("s")  # 1: the tool
-        opened.drag(*np.clip(line, 1, 639))  # 2: from end to end
+        opened.drag(*line)  # 2: from end to end
         opened.run("desk.set('seamWidth', argument)", round(width))  # 3: the width, as it is seen
         opened.press("Enter")  # 4
         exact.append(iou(count_pixels(opened.mask, truth)))
@@ -361,18 +397,16 @@ def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
         opened.press("Control+z")
         across = np.array((line[0] - line[1])[::-1] * (1, -1)) / np.hypot(*(line[1] - line[0]))
         opened.press("s")  # 1
-        off = np.clip(line + 6 * random.choice((-1, 1), 2)[:, None] * across, 1, 639)
-        drawn = opened.drag(*off)  # 2: each end 6 px off
+        off = line + 6 * random.choice((-1, 1), 2)[:, None] * across
+        drawn = opened.drag(*off)  # 2: each end 6 px off, outside of the photo where the joint leaves it
         opened.press("Shift+Enter")  # 3: line and width from the photo
-        opened.page.wait_for_function("() => window.questions.length")
-        seam = snap_seam(photo, drawn, boxes=[outer_box(box)])
-        answer = {"id": 1, "points": seam.points_xy.tolist(), "width": seam.width_px}
-        opened.page.evaluate("(answer) => show({answer})", answer)
+        (question,) = opened.page.evaluate("() => questions")
+        assert np.allclose(question["points"], drawn)
+        seam = snap_seam(photo, drawn, question["search"], [outer_box(box)])
+        opened.answer(id=question["id"], points=seam.points_xy.tolist(), width=seam.width_px)
         opened.press("Enter")  # 4
         sloppy.append(iou(count_pixels(opened.mask, truth)))
-        opened.page.close()
     assert min(exact) >= 0.80
     assert np.mean(sloppy) >= 0.90
-    assert (
-        np.sum(np.array(sloppy) >= 0.80) >= 19
-    )  # one is 15 px wide and taken for 12, which a look at the preview mends
+    # one is 15 px wide and taken for 12, which a look at the preview mends
+    assert np.sum(np.array(sloppy) >= 0.80) >= 19

@@ -28,9 +28,8 @@ def open_desk(context, address: str, sample_id: int, name: str = "Ann") -> Page:
     return page
 
 
-def draw(page: Page, *points: tuple[float, float]) -> None:
-    """Drag through points in 0..1 of the stage; returns when the server has the stroke."""
-    strokes = page.evaluate("() => desk.number")
+def stroke(page: Page, *points: tuple[float, float]) -> None:
+    """Drag through points in 0..1 of the stage."""
     box = page.locator(".stage").bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*places[0])
@@ -38,6 +37,12 @@ def draw(page: Page, *points: tuple[float, float]) -> None:
     for place in places[1:]:
         page.mouse.move(*place)
     page.mouse.up()
+
+
+def draw(page: Page, *points: tuple[float, float]) -> None:
+    """`stroke`; returns when the server has it."""
+    strokes = page.evaluate("() => desk.number")
+    stroke(page, *points)
     assert page.evaluate("() => desk.number") == strokes + 1
     page.wait_for_function("() => desk.outbox.length === 0")
 
@@ -97,27 +102,50 @@ def test_a_draft_survives_a_reload_with_its_undo(shown, context, address, desk_w
     assert store.draft(sample.id, "Ann") is None
 
 
-def test_the_second_of_two_saves_is_refused_and_nothing_is_lost(shown, context, browser, address, desk_workspace):
+def test_of_two_reviewers_the_second_save_is_refused_and_nothing_is_lost(
+    shown, context, browser, address, desk_workspace
+):
     _, store = desk_workspace
     sample = store.samples(class_name="cracks")[-2]
     before = current(store, sample.id)
     ann = open_desk(context, address, sample.id, "Ann")
     draw(ann, (0.4, 0.3), (0.6, 0.3))
+
+    elsewhere = browser.new_context(viewport={"width": 1280, "height": 800})
+    elsewhere.set_default_timeout(PATIENCE_MS)
+    bob = open_desk(elsewhere, address, sample.id, "Bob")
+    expect(bob.locator(".locked")).to_contain_text("Ann has this sample now")
+    stroke(bob, (0.4, 0.6), (0.6, 0.6))
+    assert np.array_equal(shown(bob, sample.size_hw), before)
+    expect(bob.get_by_role("button", name="Save")).to_be_disabled()
+    store.take(sample.id, "Ann", minutes=-1)  # her lease runs out over lunch
+    bob.reload()
+    await_desk(bob)
+    draw(bob, (0.4, 0.6), (0.6, 0.6))
+    bobs = shown(bob, sample.size_hw)
+    bob.get_by_role("button", name="Save").click()
+    expect(bob.locator(".status")).to_have_text("saved, revision 2")
+
+    draw(ann, (0.3, 0.8), (0.7, 0.8))  # back, and none the wiser
     anns = shown(ann, sample.size_hw)
-    theirs = before.copy()
-    theirs[80:90, 20:100] ^= True
-    store.release(sample.id, "Ann")  # her lease ran out over lunch
-    store.save_label(sample.id, theirs, based_on=1, author="Bob", tool="editor")
     ann.get_by_role("button", name="Save").click()
-    expect(ann.get_by_text("Bob saved revision 2")).to_be_visible(timeout=60_000)
-    assert np.array_equal(current(store, sample.id), theirs)
+    expect(ann.get_by_text("Bob saved revision 2")).to_be_visible()
+    assert ann.get_by_role("img").count() >= 3  # hers, his, and both
+    saved = store.label(sample.id)
+    assert (saved.number, saved.author) == (2, "Bob")
+    assert np.array_equal(decode_rle(saved.rle), bobs)
     assert np.array_equal(store.draft(sample.id, "Ann").draw_on(before), anns)
+
+    bob.get_by_role("button", name="Next").click()  # he is done with it
+    bob.wait_for_url(lambda url: f"sample={sample.id}&" not in f"{url}&")
+    elsewhere.close()
     ann.get_by_role("button", name="Keep mine on top of theirs").click()
     await_desk(ann)
+    ann.wait_for_function("() => !desk.data.locked")
     ann.get_by_role("button", name="Save").click()
     expect(ann.locator(".status")).to_have_text("saved, revision 3")
-    assert np.array_equal(current(store, sample.id), np.where(anns != before, anns, theirs))
-    assert np.array_equal(decode_rle(store.label(sample.id, 2).rle), theirs)
+    assert np.array_equal(current(store, sample.id), np.where(anns != before, anns, bobs))
+    assert np.array_equal(decode_rle(store.label(sample.id, 2).rle), bobs)
 
 
 def test_a_queue_of_fifty_by_keyboard_alone(context, address, desk_workspace):

@@ -60,6 +60,14 @@ def test_a_bent_line_snaps_piece_by_piece_and_a_dot_stays():
         snap_seam(photo, np.zeros((1, 2)))
 
 
+def test_a_line_drawn_past_the_photo_is_cut_at_its_border():
+    photo = wall_with_line((0, 100), (320, 100), 3)
+    inside = np.array([[0.0, 103.0], [320.0, 97.0]])
+    along = inside[1] - inside[0]
+    past = np.array([inside[0] - 0.05 * along, inside[1] + 0.1 * along])
+    np.testing.assert_allclose(snap_seam(photo, past).points_xy, snap_seam(photo, inside).points_xy, atol=1e-6)
+
+
 def test_ends_six_pixels_off_snap_back_onto_diagonal_joints():
     scores, seed = [], 910_000
     while len(scores) < 20:
