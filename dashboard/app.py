@@ -11,7 +11,10 @@ from dashboard.state import page, sentences
 
 SECTIONS = {
     "": {"overview": ("Overview", ":material/home:"), "prompt_lab": ("Prompt lab", ":material/science:")},
-    "Data": {"data_report": ("Data", ":material/dataset:")},
+    "Data": {
+        "data_report": ("Data", ":material/dataset:"),
+        "exchange": ("Import and export", ":material/swap_horiz:"),
+    },
     "Train": {
         "train": ("Train", ":material/model_training:"),
         "metrics": ("Metrics", ":material/monitoring:"),
