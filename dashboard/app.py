@@ -29,7 +29,11 @@ SECTIONS = {
 }
 
 st.set_page_config(page_title="Drywall QA", page_icon=":material/wall_art:", layout="wide")
-st.html("<style>[data-testid=stMainBlockContainer] {padding-top: 3rem; padding-bottom: 2rem}</style>")
+STYLE = """<style>
+[data-testid=stMainBlockContainer] {padding-top: 3rem; padding-bottom: 2rem}
+[data-testid=stMetricLabel] p {white-space: normal; overflow: visible; line-height: 1.25}
+</style>"""
+st.html(STYLE)
 pages = {
     section: [
         st.Page(page(name), title=title, icon=icon, url_path=name, default=name == "overview")

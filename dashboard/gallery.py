@@ -1,5 +1,6 @@
 """Pictures of samples: the photo with truth and prediction laid over it, small for the gallery and whole for a look."""
 
+import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -52,6 +53,13 @@ def shrink(picture: Photo, side_px: int) -> Photo:
     """Fitted into a frame of 4:3, so that the tiles of a gallery line up. Returns (3/4 side, side, 3) uint8."""
     frame = (side_px, side_px * 3 // 4)
     return np.asarray(ImageOps.pad(Image.fromarray(picture), frame, Image.Resampling.BILINEAR, color=(128, 128, 128)))
+
+
+def photo_png(picture: Photo) -> bytes:
+    """As a PNG file, quickly rather than small."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def legend(colours: Mapping[str, tuple[int, int, int]] = AGREEMENT_NAMES) -> None:

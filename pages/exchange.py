@@ -14,7 +14,7 @@ from data.label_import import LabelImport, read_upload, save_import
 PER_PAGE = 6
 LEFT_OUT = "leave out"
 ABOUT_TABLES = {
-    "review-log": ("Review log", "every revision and decision with reviewer, time, tool, area and IoU; safe to open in Excel"),
+    "review-log": ("Review log", "every revision and decision: who, when, tool, area, IoU; safe to open in Excel"),
     "sizes": ("Sizes", "length and widths of every label in px, and in mm and m where the photo has a scale"),
 }  # fmt: skip
 
@@ -30,10 +30,9 @@ if not samples:
 
 def differences(found: LabelImport, key: str) -> None:
     """What would change, the greatest changes first, and the button that does it."""
-    for place, (title, items) in zip(
-        st.columns(3), {"Differ": found.changes, "The same": found.same, "Not usable": found.skipped}.items(), strict=True
-    ):  # fmt: skip
-        place.metric(title, len(items))
+    counts = {"Differ": len(found.changes), "The same": len(found.same), "Not usable": len(found.skipped)}
+    for place, (title, count) in zip(st.columns(3), counts.items(), strict=True):
+        place.metric(title, count)
     if found.skipped:
         with st.expander(f"What cannot be used ({len(found.skipped)})", expanded=not found.changes):
             st.dataframe([vars(item) for item in found.skipped], width="stretch")
