@@ -30,7 +30,7 @@ SECTIONS = {
 
 st.set_page_config(page_title="Drywall QA", page_icon=":material/wall_art:", layout="wide")
 STYLE = """<style>
-[data-testid=stMainBlockContainer] {padding-top: 3rem; padding-bottom: 2rem}
+[data-testid=stMainBlockContainer] {padding: 3rem 3rem 2rem}
 [data-testid=stMetricLabel] p {white-space: normal; overflow: visible; line-height: 1.25}
 </style>"""
 st.html(STYLE)

@@ -28,7 +28,7 @@ if scores.empty:
     st.stop()
 
 scored_runs = [run.id for run in store.runs() if run.id in set(scores["run_id"])]
-bar = st.columns([3, 2, 2, 3, 2, 3])
+bar = st.columns([3, 2, 2, 3, 3, 3])
 run_id = pick("Run", scored_runs, "run", where=bar[0])
 of_run = scores[scores["run_id"] == run_id]
 split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
