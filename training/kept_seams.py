@@ -1,6 +1,7 @@
 """Seams found in boxes, kept in the workspace: finding them takes seconds a photo, and neither photo nor boxes change."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -27,21 +28,22 @@ def kept_seams(
     path = folder / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
     if path.is_file():
         return [_seam(*entry) for entry in json.loads(path.read_bytes())]
-    whole = photo() if boxes_xywh else None
+    if not boxes_xywh:
+        return []
+    whole = photo()
     seams = [seam for box in boxes_xywh for seam in propose_seams(whole, box)]
     entries = [(seam.points_xy.tolist(), seam.width_px, seam.confidence, seam.box_xywh) for seam in seams]
     write_atomically(path, json.dumps(entries).encode())
     return seams
 
 
-def _seam(
-    points_xy: list[list[float]], width_px: float, confidence: float, box_xywh: tuple[float, float, float, float]
-) -> Seam:
-    return Seam(np.array(points_xy), width_px, confidence, tuple(box_xywh))
+def _seam(points_xy: list[list[float]], width_px: float, confidence: float, box_xywh: list[float]) -> Seam:
+    x, y, width, height = box_xywh
+    return Seam(np.array(points_xy), width_px, confidence, (x, y, width, height))
 
 
 @cache
 def _version() -> str:
     """Of the code that looks for seams: nobody has to think of a number."""
-    files = (Path(module.__file__) for module in (core.seams, core.seam_search, core.bands))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    sources = (inspect.getsource(module) for module in (core.seams, core.seam_search, core.bands))
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
