@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gallery import label_tile
-from dashboard.state import go_to, open_workspace, page
+from dashboard.state import go_to, open_workspace
 from data.duplicates import find_leaks
 
 workspace, store = open_workspace()
@@ -17,7 +17,8 @@ if report is None:
     st.stop()
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"{report.raw_dir}, imported {report.created_at:%d %b %Y %H:%M} UTC", width="stretch")
-    st.page_link(page("exchange"), label="Labels from and for other tools", icon=":material/swap_horiz:")
+    if st.button("Labels from and for other tools", icon=":material/swap_horiz:"):
+        go_to("exchange")
 st.dataframe(pd.DataFrame(report.rows), hide_index=True, width="stretch")
 
 samples = store.samples()
