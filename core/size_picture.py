@@ -52,9 +52,9 @@ def round_length(most_px: float, px_per_mm: float | None) -> float:
     return scale * max(step * power for step in (1, 2, 5) if step * power <= most)
 
 
-def length_text(length_px: float, px_per_mm: float | None) -> str:
-    """`1.83 m`, `12.5 mm`, or `12.5 px` where the photo has no scale: three digits that count."""
+def length_text(length_px: float, px_per_mm: float | None, in_m: bool = False) -> str:
+    """`1.83 m`, `12.5 mm`, or `12.5 px` where the photo has no scale: three digits that count. in_m: m also below one."""
     if px_per_mm is None:
         return f"{length_px:.3g} px" if length_px < 1000 else f"{length_px:.0f} px"
     length_mm = length_px / px_per_mm
-    return f"{length_mm / 1000:.3g} m" if length_mm >= 1000 else f"{length_mm:.3g} mm"
+    return f"{length_mm / 1000:.3g} m" if in_m or length_mm >= 1000 else f"{length_mm:.3g} mm"

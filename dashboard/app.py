@@ -11,7 +11,10 @@ from dashboard.state import page, sentences
 
 SECTIONS = {
     "": {"overview": ("Overview", ":material/home:"), "prompt_lab": ("Prompt lab", ":material/science:")},
-    "Data": {"data_report": ("Data", ":material/dataset:")},
+    "Data": {
+        "data_report": ("Data", ":material/dataset:"),
+        "exchange": ("Import and export", ":material/swap_horiz:"),
+    },
     "Train": {
         "train": ("Train", ":material/model_training:"),
         "metrics": ("Metrics", ":material/monitoring:"),
@@ -26,7 +29,11 @@ SECTIONS = {
 }
 
 st.set_page_config(page_title="Drywall QA", page_icon=":material/wall_art:", layout="wide")
-st.html("<style>[data-testid=stMainBlockContainer] {padding-top: 3rem; padding-bottom: 2rem}</style>")
+STYLE = """<style>
+[data-testid=stMainBlockContainer] {padding: 3rem 3rem 2rem}
+[data-testid=stMetricLabel] p {white-space: normal; overflow: visible; line-height: 1.25}
+</style>"""
+st.html(STYLE)
 pages = {
     section: [
         st.Page(page(name), title=title, icon=icon, url_path=name, default=name == "overview")

@@ -1,5 +1,8 @@
 """Pictures of samples: the photo with truth and prediction laid over it, small for the gallery and whole for a look."""
 
+import io
+from collections.abc import Mapping
+
 import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
@@ -52,10 +55,17 @@ def shrink(picture: Photo, side_px: int) -> Photo:
     return np.asarray(ImageOps.pad(Image.fromarray(picture), frame, Image.Resampling.BILINEAR, color=(128, 128, 128)))
 
 
-def legend() -> None:
+def photo_png(picture: Photo) -> bytes:
+    """As a PNG file, quickly rather than small."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def legend(colours: Mapping[str, tuple[int, int, int]] = AGREEMENT_NAMES) -> None:
     """What the three colours mean."""
     spans = " &nbsp; ".join(
         f'<span style="background:rgb{colour};border-radius:3px">&emsp;</span> {name}'
-        for name, colour in AGREEMENT_NAMES.items()
+        for name, colour in colours.items()
     )
     st.markdown(spans, unsafe_allow_html=True)

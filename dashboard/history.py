@@ -1,5 +1,6 @@
-"""A sample's history: every revision as a picture with author, time, tool and comment, to restore or to compare."""
+"""A sample's history: every revision as a picture with author, time, tool and comment, to restore or to compare; decisions."""
 
+import pandas as pd
 import streamlit as st
 
 from core.errors import DrywallError
@@ -30,8 +31,21 @@ def show_history(store: Store, sample: Sample, photo: Photo) -> None:
                 "Restore", key=f"restore_{sample.id}_{revision.number}", icon=":material/history:"
             ):
                 _restore(store, sample, revision)
+    _decisions(store, sample)
     if len(revisions) > 1:
         _difference(sample, photo, [revision.number for revision in revisions])
+
+
+def _decisions(store: Store, sample: Sample) -> None:
+    """Who decided what, when, on which revision, newest first."""
+    decided = [
+        (f"{review.created_at:%d %b %Y %H:%M}", review.state, review.reviewer, review.revision, review.comment)
+        for review in store.reviews(sample.id)
+    ]
+    if decided:
+        st.markdown("**Decisions**")
+        table = pd.DataFrame(decided, columns=["time (UTC)", "state", "reviewer", "revision", "comment"])
+        st.dataframe(table, hide_index=True, width="content")
 
 
 def _facts(revision: LabelRevision) -> list[str]:

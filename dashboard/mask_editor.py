@@ -1,6 +1,7 @@
 """The mask editor: the canvas in the browser, the draft of its strokes in the store, and what goes between the two."""
 
 import base64
+import contextlib
 import gc
 import json
 import time
@@ -16,7 +17,7 @@ from core.errors import DrywallError, LeaseError
 from core.patches import Patch
 from dashboard.gallery import truth_of
 from dashboard.mask_canvas import mask_canvas, module
-from dashboard.media import address, label_address, photo_address, probs_address
+from dashboard.media import address, deflated_probs, label_address, photo_address, photo_bytes, probs_address
 from dashboard.seam_help import boxes_of, proposed, snapped
 from data.drafts import Draft, Stroke
 from data.records import Sample
@@ -101,6 +102,19 @@ def open_sample(
         "boxOnly": sample.box_only and opening.revision == 1,
     }
     return opening
+
+
+def make_ready(workspace: Workspace, sample: Sample, prediction: Prediction | None) -> None:
+    """Fill the caches that opening the sample will read: for large photos that takes seconds.
+
+    Call it as the last thing of a page's run, when the browser has everything it shows; nothing goes on afterwards. What
+    is missing is told when the sample is opened.
+    """
+    truth_of(sample.id, sample.revision)
+    with contextlib.suppress(DrywallError, OSError):
+        photo_bytes(workspace.photo_path(sample.image_path))
+        if prediction:
+            deflated_probs(prediction.run_id, prediction.split, sample.id)
 
 
 def reopen(store: Store, sample: Sample, reviewer: str) -> Opening:

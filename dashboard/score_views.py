@@ -13,7 +13,8 @@ def score_numbers(scores: Mapping[str, float], in_a_row: int = 7) -> None:
     """Every metric of TITLES as a number under its title."""
     shown = [(title, scores[key]) for key, title in TITLES.items()]
     for start in range(0, len(shown), in_a_row):
-        for place, (title, value) in zip(st.columns(in_a_row), shown[start : start + in_a_row], strict=False):
+        places = st.columns(in_a_row, vertical_alignment="bottom")  # a title of two lines leaves the numbers in one
+        for place, (title, value) in zip(places, shown[start : start + in_a_row], strict=False):
             place.metric(title, f"{value:.3f}")
 
 

@@ -1,25 +1,82 @@
-"""Real-world sizes of a label: a scale drawn as a line of known length, then length and widths in mm, in the picture too."""
+"""Real-world sizes on a page: of labels and predictions, as a table, in the picture, and the scale that makes them mm."""
 
 import math
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from core.errors import DrywallError
 from core.size_picture import length_text, paint_size
-from core.sizes import band_size, scale_from_points
-from dashboard.gallery import LABEL_COLOUR, photo_of, truth_of
+from core.sizes import BandSize, band_size, scale_from_points
+from dashboard.gallery import LABEL_COLOUR, photo_of, probs_of, truth_of
 from data.records import Sample
+from data.sizes_table import size_columns
 from data.store import Store
+from training.evaluation import mask_at
 from training.figures import paint
+from training.proposals import SEAM_CLASS
 
 _CANVAS_PX = 440
 
 
-def show_sizes(store: Store, sample: Sample, name: str) -> None:
-    """The line is a vector that can be moved and stretched until it fits: what the drawable canvas is for."""
+@st.cache_data(max_entries=2048, show_spinner=False)
+def label_size(sample_id: int, revision: int) -> BandSize | None:
+    """Of a label revision, which never changes."""
+    return band_size(truth_of(sample_id, revision))
+
+
+@st.cache_data(max_entries=2048, show_spinner=False)
+def prediction_size(run_id: str, split: str, sample_id: int, threshold: float) -> BandSize | None:
+    """Of what the run marked at the threshold."""
+    return band_size(mask_at(probs_of(run_id, split, sample_id), threshold))
+
+
+def sizes_of(scores: pd.DataFrame, samples: dict[int, Sample]) -> pd.DataFrame:
+    """Length and widths of label and prediction of each row of the scores table, one row each, titles as column names.
+
+    In mm as soon as one of the photos has a scale, then missing for the others; else in px. Joints alone: length in m.
+    """
+    scaled = any(samples[sample_id].px_per_mm for sample_id in scores["sample_id"])
+    unit = "mm" if scaled else "px"
+    along = "m" if scaled and (scores["class_name"] == SEAM_CLASS).all() else unit
+    titles = {
+        f"length_{along}": f"length, {along}",
+        f"width_mean_{unit}": f"width, {unit}",
+        f"width_max_{unit}": f"widest, {unit}",
+    }
+    rows = []
+    for score in scores.itertuples():
+        sample, threshold = samples[int(score.sample_id)], float(score.threshold)
+        truth = size_columns(label_size(sample.id, int(score.current_revision)), sample.px_per_mm)
+        found = size_columns(prediction_size(score.run_id, score.split, sample.id, threshold), sample.px_per_mm)
+        rows.append({
+            name: sizes[key] for key, title in titles.items()
+            for name, sizes in ((title, truth), (f"predicted {title.partition(',')[0]}", found))
+        })  # fmt: skip
+    return pd.DataFrame(rows, index=scores.index, dtype=float)
+
+
+def show_size_table(masks: dict[str, BandSize | None], px_per_mm: float | None, class_name: str) -> None:
+    """One row a mask: its length (a joint's in m) and its widths."""
+    rows = {
+        name: ["nothing", "", ""] if size is None else [
+            length_text(size.length_px, px_per_mm, in_m=class_name == SEAM_CLASS),
+            length_text(size.width_mean_px, px_per_mm), length_text(size.width_max_px, px_per_mm),
+        ]
+        for name, size in masks.items()
+    }  # fmt: skip
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["length", "mean width", "greatest width"])
+    st.dataframe(table, width=520)
+
+
+def show_sizes(store: Store, sample: Sample, name: str, predicted: BandSize | None = None) -> None:
+    """The scale of a photo, to draw or to type, and what it makes of the label. predicted: the run's, where there is one.
+
+    The line is a vector that can be moved and stretched until it fits: what the drawable canvas is for.
+    """
     photo = photo_of(sample.image_path)
     factor = max(photo.shape[:2]) / _CANVAS_PX
     shown = (round(photo.shape[1] / factor), round(photo.shape[0] / factor))
@@ -31,27 +88,36 @@ def show_sizes(store: Store, sample: Sample, name: str) -> None:
             stroke_width=2, stroke_color="#D55E00", key=f"scale_{sample.id}",
         )  # fmt: skip
         line = _length_px(result.json_data, factor)
-        length_mm = st.number_input("Length of the line in mm", 0.0, value=0.0, key=f"length_{sample.id}")
-        if st.button("Set the scale", disabled=not (line and length_mm), help="For every sample of this photo"):
-            try:
-                store.set_scale(sample.image_hash, scale_from_points((0, 0), (line, 0), length_mm), name)
-            except DrywallError as error:
-                st.error(str(error), icon=":material/error:")
-            else:
-                st.rerun()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            length_mm = st.number_input("Length of the line in mm", 0.0, value=0.0, key=f"length_{sample.id}")
+            if st.button("Set the scale", disabled=not (line and length_mm), help="For every sample of this photo"):
+                _set(store, sample, lambda: scale_from_points((0, 0), (line, 0), length_mm), name)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            typed = st.number_input(
+                "or pixels per mm", 0.0, value=sample.px_per_mm or 0.0, format="%.4g",
+                key=f"px_per_mm_{sample.id}_{sample.px_per_mm}",
+            )  # fmt: skip
+            if st.button("Set pixels per mm", disabled=not typed or typed == sample.px_per_mm):
+                _set(store, sample, lambda: typed, name)
+            if sample.px_per_mm and st.button("Forget the scale"):
+                _set(store, sample, lambda: None, name)
     with right:
         mask, scale = truth_of(sample.id, sample.revision), sample.px_per_mm
-        size = band_size(mask)
+        size = label_size(sample.id, sample.revision)
         st.caption(f"{scale:.4g} px a mm" if scale else "No scale yet: sizes in pixels")
         st.image(paint_size(paint(photo, mask, LABEL_COLOUR), size, scale), width="stretch")
-        if size:
-            values = (
-                ("Length", size.length_px),
-                ("Mean width", size.width_mean_px),
-                ("Greatest width", size.width_max_px),
-            )
-            for place, (title, value) in zip(st.columns(3), values, strict=True):
-                place.metric(title, length_text(value, scale))
+        masks = {"label": size, **({"prediction": predicted} if predicted else {})}
+        show_size_table(masks, scale, sample.class_name)
+
+
+def _set(store: Store, sample: Sample, scale: Any, name: str) -> None:
+    """scale: a function that gives it, pixels per mm; what it or the store refuses is shown as its sentence."""
+    try:
+        store.set_scale(sample.image_hash, scale(), name)
+    except DrywallError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.rerun()
 
 
 def _length_px(drawing: dict[str, Any] | None, factor: float) -> float:

@@ -1,5 +1,8 @@
 """Labels and tables out, each in the format somebody asked for."""
 
+import io
+import tempfile
+import zipfile
 from pathlib import Path
 
 from core.errors import RequestError
@@ -17,6 +20,25 @@ TABLES = ("review-log", "sizes")
 EXPORTS = (*FORMATS, *TABLES)
 
 
+def export_bytes(workspace: Workspace, store: Store, form: str, label_set: str | None = None) -> bytes:
+    """What `export_labels` writes as one file, called `export_name(form)`. Raises as it does."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, archive = Path(place) / "export", io.BytesIO()
+        folder.mkdir()
+        export_labels(workspace, store, folder, form, label_set)
+        if form in TABLES:
+            return (folder / export_name(form)).read_bytes()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                opened.write(path, path.relative_to(folder))
+        return archive.getvalue()
+
+
+def export_name(form: str) -> str:
+    """`coco.zip`, `review_log.csv`."""
+    return f"{form.replace('-', '_')}.csv" if form in TABLES else f"{form}.zip"
+
+
 def export_labels(workspace: Workspace, store: Store, folder: Path, form: str, label_set: str | None = None) -> int:
     """Write the labels below `folder`, or review_log.csv or sizes.csv into it; returns how many samples or lines.
 
@@ -26,11 +48,11 @@ def export_labels(workspace: Workspace, store: Store, folder: Path, form: str, l
         if label_set is not None:
             raise RequestError("the review log holds every revision; leave out --label-set")
         table = review_log(store)
-        write_atomically(folder / "review_log.csv", csv_bytes(table))
+        write_atomically(folder / export_name(form), csv_bytes(table))
         return len(table)
     if form == "sizes":
         table = sizes_table(store, label_set=label_set)
-        write_atomically(folder / "sizes.csv", csv_bytes(table))
+        write_atomically(folder / export_name(form), csv_bytes(table))
         return len(table)
     if form not in FORMATS:
         raise RequestError(f"format {form} is unknown; use one of {', '.join(EXPORTS)}")

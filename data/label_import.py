@@ -6,7 +6,7 @@ named with its reason while the rest goes on.
 
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from core.mask_difference import MaskDifference, mask_difference
 from core.masks import Rle, encode_rle, rle_area
 from data.formats import FORMATS
 from data.formats.exchange import Incoming, IncomingLabel, NotUsed
+from data.formats.guess import guess_format
 from data.photo_names import PhotoFinder
 from data.records import Sample
 from data.store import Store
@@ -40,13 +41,17 @@ class LabelChange:
 
 @dataclass(frozen=True)
 class LabelImport:
-    """What an import would change, which samples (ids) are as they were, and what it cannot use."""
+    """What an import would change, which samples (ids) are as they were, and what it cannot use.
+
+    unknown_classes: names in the file that are none of the workspace's; `read_import` can map them.
+    """
 
     form: str
     path: Path
     changes: list[LabelChange] = field(default_factory=list)
     same: list[int] = field(default_factory=list)
     skipped: list[NotUsed] = field(default_factory=list)
+    unknown_classes: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """For JSON: one entry a changed sample with IoU old to new and the pixels added and removed."""
@@ -87,12 +92,33 @@ def read_import(store: Store, path: Path, form: str, class_of: Mapping[str, str]
     return found
 
 
-def save_import(store: Store, found: LabelImport, author: str) -> list[int]:
-    """Save the changes as new revisions; returns the samples saved. What the store refuses joins `found.skipped`."""
+def read_upload(
+    store: Store, name: str, content: bytes, form: str | None = None, class_of: Mapping[str, str] | None = None
+) -> LabelImport:
+    """`read_import` of a file that came without a place of its own. form: None finds it out.
+
+    Raises RequestError also when the format cannot be told from the file.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(name).name
+        path.write_bytes(content)
+        form = form or guess_format(path)
+        if form is None:
+            raise RequestError(f"the format of {name} cannot be told from what is in it; choose the format")
+        return read_import(store, path, form, class_of)
+
+
+def save_import(store: Store, found: LabelImport, author: str, left_out: Set[int] = frozenset()) -> list[int]:
+    """Save the changes as new revisions, without the samples `left_out`; returns the samples saved.
+
+    What the store refuses joins `found.skipped`.
+    """
     if not author.strip():
         raise RequestError("the name of who imports is missing; give it with --author")
     title, saved = FORMATS[found.form].title, []
     for change in found.changes:
+        if change.sample_id in left_out:
+            continue
         try:
             store.save_label(
                 change.sample_id, change.rle, based_on=change.based_on, author=author, tool=f"imported from {title}",
@@ -115,6 +141,8 @@ def _compare(store: Store, incoming: Incoming, class_of: Mapping[str, str], foun
             sample = by_key.get((finder.find(label.file_name, label.photo), class_name))
             if sample is None:
                 if label.shapes:  # a class that is merely declared needs no sample
+                    if class_name not in (*classes, *found.unknown_classes):
+                        found.unknown_classes.append(class_name)
                     raise AnnotationError(_no_sample(label, class_name, classes))
                 continue
             if sample.id in seen:

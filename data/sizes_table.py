@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from core.masks import decode_rle
-from core.sizes import band_size
+from core.sizes import BandSize, band_size
 from data.store import Store
 
-COLUMNS = (
-    "sample", "class", "file", "revision", "length_px", "width_mean_px", "width_max_px", "px_per_mm", "length_mm",
-    "length_m", "width_mean_mm", "width_max_mm",
-)  # fmt: skip
+_IN_PX, _IN_MM = (
+    ("length_px", "width_mean_px", "width_max_px"),
+    ("length_mm", "length_m", "width_mean_mm", "width_max_mm"),
+)
+COLUMNS = ("sample", "class", "file", "revision", *_IN_PX, "px_per_mm", *_IN_MM)
 
 
 def sizes_table(
@@ -29,13 +30,15 @@ def sizes_table(
     samples = [sample for sample in store.samples(ids=ids) if sample.id in labels]
     for done, sample in enumerate(samples):
         on_progress("measure labels", done, len(samples))
-        label, scale = labels[sample.id], sample.px_per_mm
-        size = band_size(decode_rle(label.rle))
-        length, mean, widest = (size.length_px, size.width_mean_px, size.width_max_px) if size else (0.0, None, None)
-        in_mm = [value / scale if scale and value is not None else None for value in (length, mean, widest)]
-        length_m = None if in_mm[0] is None else in_mm[0] / 1000
-        rows.append((
-            sample.id, sample.class_name, sample.file_name, label.number, length, mean, widest, scale, in_mm[0], length_m,
-            *in_mm[1:],
-        ))  # fmt: skip
+        label = labels[sample.id]
+        facts = {"sample": sample.id, "class": sample.class_name, "file": sample.file_name, "revision": label.number}
+        rows.append({**facts, **size_columns(band_size(decode_rle(label.rle)), sample.px_per_mm)})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS[4:], float))
+
+
+def size_columns(size: BandSize | None, px_per_mm: float | None) -> dict[str, float | None]:
+    """The columns of COLUMNS that are measured, of one mask."""
+    in_px = (size.length_px, size.width_mean_px, size.width_max_px) if size else (0.0, None, None)
+    length, *widths = [value / px_per_mm if px_per_mm and value is not None else None for value in in_px]
+    in_mm = (length, None if length is None else length / 1000, *widths)
+    return {**dict(zip(_IN_PX, in_px, strict=True)), "px_per_mm": px_per_mm, **dict(zip(_IN_MM, in_mm, strict=True))}

@@ -41,6 +41,11 @@ class Workspace:
         return self.root / "features"
 
     @property
+    def seams(self) -> Path:
+        """Seams found in boxes; may be deleted at any time."""
+        return self.root / "seams"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -23,7 +23,8 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 PAGES = (
-    "overview", "data_report", "train", "metrics", "failures", "before_after", "queue", "fix_masks", "reviewers", "prompt_lab",
+    "overview", "data_report", "exchange", "train", "metrics", "failures", "before_after", "queue", "fix_masks", "reviewers",
+    "prompt_lab",
 )  # fmt: skip
 
 

@@ -15,7 +15,10 @@ report = store.last_import()
 if report is None:
     st.info("Nothing was imported yet: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
-st.caption(f"{report.raw_dir}, imported {report.created_at:%d %b %Y %H:%M} UTC")
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.caption(f"{report.raw_dir}, imported {report.created_at:%d %b %Y %H:%M} UTC", width="stretch")
+    if st.button("Labels from and for other tools", icon=":material/swap_horiz:"):
+        go_to("exchange")
 st.dataframe(pd.DataFrame(report.rows), hide_index=True, width="stretch")
 
 samples = store.samples()
@@ -84,5 +87,5 @@ with tabs[3]:
     class_name = st.selectbox("Class", sorted({sample.class_name for sample in samples}))
     boxes = st.toggle("Box-only labels")
     chosen = [s for s in samples if s.class_name == class_name and (not boxes or s.box_only)]
-    page = st.number_input("Page", 1, max(1, -(-len(chosen) // 20)), width=140)
-    tiles(chosen[(page - 1) * 20 : page * 20])
+    number = st.number_input("Page", 1, max(1, -(-len(chosen) // 20)), width=140)
+    tiles(chosen[(number - 1) * 20 : number * 20])

@@ -1,17 +1,24 @@
-"""Failures: a run's samples by IoU or another metric; open one, move the threshold, go and mend its label."""
+"""Failures: a run's samples by IoU or another metric, as pictures or as a table with sizes; open one, mend its label."""
 
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
 import streamlit as st
 
 from core.ceiling import ceiling_sentence
 from core.ladder import tolerance_ladder
-from dashboard.gallery import agreement_tile, legend, photo_of, probs_of, truth_of
+from core.size_picture import paint_size
+from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, truth_of
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
+from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
 from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
 from training.evaluation import mask_at
 from training.figures import paint_agreement, paint_heat
 from training.scores import HEADLINE, TITLES, all_scores, headline
 
-PER_PAGE = 12
+PER_PAGE = {"Pictures": 12, "Table": 40}
+TABLE_METRICS = ("iou", "tolerant_f1_2px", "cldice", "boundary_iou")
 
 workspace, store = open_workspace()
 st.title("Failures")
@@ -21,7 +28,7 @@ if scores.empty:
     st.stop()
 
 scored_runs = [run.id for run in store.runs() if run.id in set(scores["run_id"])]
-bar = st.columns([3, 2, 2, 3, 2, 3])
+bar = st.columns([3, 2, 2, 3, 3, 3])
 run_id = pick("Run", scored_runs, "run", where=bar[0])
 of_run = scores[scores["run_id"] == run_id]
 split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
@@ -69,11 +76,28 @@ def look_at(sample_id: int) -> None:
         st.caption("The run was scored before the model's grid was noted; evaluate it again for its ceiling.")
     if score.revision != score.current_revision:
         st.caption(f"Scored against label revision {score.revision}; shown against revision {score.current_revision}.")
+    sample, size = store.sample(sample_id), prediction_size(run_id, score.split, sample_id, threshold)
+    picture = paint_agreement(photo, truth, prediction)
+    if st.toggle(
+        "Sizes in the picture", key="sizes_in_picture", help="The widest place of the prediction, a scale bar"
+    ):
+        picture = paint_size(picture, size, sample.px_per_mm)
     left, right = st.columns(2)
-    left.image(paint_agreement(photo, truth, prediction), caption="truth and prediction", width="stretch")
+    left.image(picture, caption="truth and prediction", width="stretch")
     right.image(paint_heat(photo, probs / 255), caption="probability", width="stretch")
-    legend()
-    show_ladder(ladder)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        legend()
+        st.download_button(
+            "Picture", partial(photo_png, picture), f"{Path(score.file_name).stem}_{run_id}.png", "image/png",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+    below, beside = st.columns(2)
+    with below:
+        show_ladder(ladder)
+    with beside:
+        st.markdown("**Sizes**" if sample.px_per_mm else "**Sizes**, in pixels: the photo has no scale yet")
+        masks = {"truth": label_size(sample_id, int(score.current_revision)), "prediction": size}
+        show_size_table(masks, sample.px_per_mm, sample.class_name)
 
 
 opened = st.query_params.get("sample", "")
@@ -81,23 +105,49 @@ if opened.isdigit():
     look_at(int(opened))
     st.stop()
 
-pages = max(1, -(-len(shown) // PER_PAGE))
+
+def as_pictures(scores: pd.DataFrame) -> None:
+    columns = st.columns(4)
+    for place, score in enumerate(scores.itertuples()):
+        with columns[place % 4].container(border=True), sentences():
+            tile = agreement_tile(
+                run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
+            )
+            st.image(tile, width="stretch")
+            st.markdown(f"**{headline(score)}**")
+            st.caption(f"{score.class_name} · {score.file_name[:26]}")
+            if st.button("Open", key=f"open_{score.sample_id}"):
+                st.query_params["sample"] = str(score.sample_id)
+                st.rerun()
+
+
+def as_table(scores: pd.DataFrame) -> None:
+    """Numbers beside each other; a chosen line opens the sample."""
+    columns = {"file_name": "file", "class_name": "class", **{key: TITLES[key] for key in TABLE_METRICS}}
+    with sentences():
+        sizes = sizes_of(scores, {sample.id: sample for sample in store.samples(ids=scores["sample_id"].tolist())})
+    table = pd.concat([scores[list(columns)].rename(columns=columns), sizes], axis=1).reset_index(drop=True)
+    numbers = {**dict.fromkeys(table.columns[2:], "{:.3f}"), **dict.fromkeys(sizes, "{:.4g}")}
+    chosen = st.dataframe(
+        table.style.format(numbers, na_rep="-"), hide_index=True, width="stretch", height="content", on_select="rerun",
+        selection_mode="single-row", key=f"table_{'_'.join(map(str, filters))}_{number}",
+    )  # fmt: skip
+    st.caption("Predicted: at the run's threshold. Choose a line to open its sample.")
+    if chosen.selection.rows:
+        st.query_params["sample"] = str(scores["sample_id"].iloc[chosen.selection.rows[0]])
+        st.rerun()
+
+
 with st.container(horizontal=True, vertical_alignment="center"):
     if len(shown):
-        st.write(f"{len(shown)} samples, mean IoU {shown['iou'].mean():.3f}, {TITLES[by]} {shown[by].mean():.3f}")
+        also = "" if by == "iou" else f", {TITLES[by]} {shown[by].mean():.3f}"
+        st.write(f"{len(shown)} samples, mean IoU {shown['iou'].mean():.3f}{also}")
     else:
         st.write("No sample lies in that range.")
     legend()
+    view = pick("As", list(PER_PAGE), "as", width=140, label_visibility="collapsed")
+pages = max(1, -(-len(shown) // PER_PAGE[view]))
 number = pick_number("Page", "page", pages) if pages > 1 else 1
-columns = st.columns(4)
-for place, score in enumerate(shown.iloc[(number - 1) * PER_PAGE : number * PER_PAGE].itertuples()):
-    with columns[place % 4].container(border=True), sentences():
-        tile = agreement_tile(
-            run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
-        )
-        st.image(tile, width="stretch")
-        st.markdown(f"**{headline(score)}**")
-        st.caption(f"{score.class_name} · {score.file_name[:26]}")
-        if st.button("Open", key=f"open_{score.sample_id}"):
-            st.query_params["sample"] = str(score.sample_id)
-            st.rerun()
+of_page = shown.iloc[(number - 1) * PER_PAGE[view] : number * PER_PAGE[view]]
+if len(of_page):
+    (as_pictures if view == "Pictures" else as_table)(of_page)

@@ -8,8 +8,8 @@ from core.errors import DrywallError, LeaseError, StaleRevisionError
 from dashboard.gallery import photo_of
 from dashboard.history import show_history
 from dashboard.mask_conflict import show_conflict
-from dashboard.mask_editor import Prediction, open_sample, save_draft, show_canvas
-from dashboard.sizes import show_sizes
+from dashboard.mask_editor import Prediction, make_ready, open_sample, save_draft, show_canvas
+from dashboard.sizes import prediction_size, show_sizes
 from dashboard.state import go_to, open_workspace, reviewer, sentences
 from training.review import next_in_queue, review_queue, take_next
 
@@ -39,6 +39,13 @@ if not wanted.isdigit():
     st.query_params["sample"] = wanted = str(queue[0].sample_id)
 
 
+def prediction_of(sample_id: int) -> Prediction | None:
+    """Of the newest run that scored the sample."""
+    for score in scores[scores["sample_id"] == sample_id].sort_values("run_id").tail(1).itertuples():
+        return Prediction(str(score.run_id), str(score.split), float(score.threshold))
+    return None
+
+
 def locked_because() -> str | None:
     """Why nobody may draw here now, in one sentence; takes the sample for the reviewer if it is free."""
     if not name:
@@ -57,9 +64,7 @@ with sentences():
     locked = locked_because()
     sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
     scores = store.scores()
-    prediction = None
-    for score in scores[scores["sample_id"] == sample.id].sort_values("run_id").tail(1).itertuples():
-        prediction = Prediction(str(score.run_id), str(score.split), float(score.threshold))
+    prediction = prediction_of(sample.id)
     opening = open_sample(workspace, store, sample, name, prediction)
 reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
 
@@ -129,4 +134,10 @@ below = st.segmented_control("Below", ["History", "Sizes"], label_visibility="co
 if below == "History":
     show_history(store, sample, photo_of(sample.image_path))
 elif below == "Sizes":
-    show_sizes(store, sample, name)
+    found = None
+    if prediction:
+        found = prediction_size(prediction.run_id, prediction.split, sample.id, prediction.threshold)
+    show_sizes(store, sample, name, found)
+following_id = next_in_queue(queue, sample.id)
+if following_id is not None:
+    make_ready(workspace, store.sample(following_id), prediction_of(following_id))

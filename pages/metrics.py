@@ -27,6 +27,13 @@ human = st.toggle(
     "Human-made labels only",
     help="Leaves out labels taken from a model's proposal: truth accepted from the model flatters it",
 )
+labels_of = "human" if human else "all"
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def curve_of(run: str, part: str, labels: str, revisions: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:
+    """`revisions`, of the labels today and when they were scored, are what makes a curve old."""
+    return threshold_curve(workspace, store, run, part, labels)
 
 
 def named(key: str) -> str:
@@ -38,11 +45,18 @@ def report_bytes(suffix: str) -> bytes:
 
 
 with sentences():
-    document = summary(store, run_id, split, "human" if human else "all")
+    document = summary(store, run_id, split, labels_of)
     rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T
     columns = {mean_key(key): named(key) for key in TITLES} | {"samples": "samples"}
     table = rows.rename(columns=columns)[list(columns.values())].astype(float)
-    st.dataframe(table.style.format("{:.4f}", na_rep="-").format("{:.0f}", subset="samples"), width="stretch")
+    form = {name: "{:.0f}" if name == "samples" else "{:.4f}" for name in table}
+    first_columns = [*(named(key) for key in HEADLINE), "samples"]
+    st.dataframe(table[first_columns].style.format(form, na_rep="-"), width="stretch")
+    if st.toggle("Every metric", help="Precision and recall, tolerant precision and recall, and the ceiling as well"):
+        every = pd.DataFrame(
+            {name: {key: form[key].format(row[key]) for key in table} for name, row in table.iterrows()}
+        )
+        st.dataframe(every.replace("nan", "-"), width="content", height="content")
     st.caption(
         f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Tolerances are px "
         f"of a 640-px photo; the ceiling is what the model's grid allows. Labels: {runs[run_id].label_set}"
@@ -55,12 +69,17 @@ with sentences():
             f"Report ({suffix.upper()})", partial(report_bytes, suffix), f"report-{run_id}.{suffix}", mime,
             key=f"report_{suffix}", icon=":material/download:", on_click="ignore", width="stretch",
         )  # fmt: skip
-    chosen = scores[(scores["run_id"] == run_id) & (scores["split"] == split) & (scores["human_made"] | (not human))]
+    of_split = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")
-    first.plotly_chart(iou_histogram(chosen))
+    first.plotly_chart(iou_histogram(of_split[of_split["human_made"] | (not human)]))
     second.markdown("**mIoU by threshold**")
-    second.plotly_chart(threshold_lines(threshold_curve(workspace, store, run_id, split)))
+    revisions = tuple(of_split[["sample_id", "current_revision", "revision"]].itertuples(index=False, name=None))
+    curve = curve_of(run_id, split, labels_of, revisions)
+    if curve.empty:
+        second.caption("None of today's labels is human-made.")
+    else:
+        second.plotly_chart(threshold_lines(curve))
     if other != "none":
         st.subheader("Two runs side by side")
         both = compare(store, run_id, other, split)

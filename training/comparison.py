@@ -6,12 +6,14 @@ import pandas as pd
 
 from core.errors import RequestError
 from data.store import Store
+from training.scores import HEADLINE, mean, mean_key
 
 
 def compare_all(store: Store, run_ids: list[str], split: str) -> dict[str, Any]:
     """{"split", "samples", "runs": [{"run", "name", "checkpoint", "classes": {CLASS: figures}, "overall": figures}]}.
 
-    Figures: "miou" and "dice", means over the shared samples. Raises RequestError when the runs share none.
+    Figures: the means of HEADLINE over the shared samples, IoU's as "miou"; None where a run was scored before that metric
+    was known. Raises RequestError when the runs share none.
     """
     runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
     tables = {run.id: store.scores(run.id, split).set_index("sample_id") for run in runs}
@@ -30,5 +32,5 @@ def compare_all(store: Store, run_ids: list[str], split: str) -> dict[str, Any]:
     return {"split": split, "samples": len(shared), "runs": rows}
 
 
-def _figures(table: pd.DataFrame) -> dict[str, float]:
-    return {"miou": float(table["iou"].mean()), "dice": float(table["dice"].mean())}
+def _figures(table: pd.DataFrame) -> dict[str, float | None]:
+    return {mean_key(key): mean(table[key]) for key in HEADLINE}

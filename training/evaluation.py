@@ -36,7 +36,8 @@ def evaluate(
 
     Every sample is scored; labels_of says which of them the document counts (see `summary`).
 
-    Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT and the scores to the store.
+    Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT, and to the store the scores and
+    what the review queue is ordered by (`training.noise.measure_noise`).
     Raises RequestError for a run without a checkpoint, an unknown split or an empty one.
     """
     if split not in SPLITS:
@@ -67,6 +68,9 @@ def evaluate(
             )
         )  # fmt: skip
     store.save_scores(scores)
+    from training.noise import measure_noise  # it reads what was written here
+
+    measure_noise(workspace, store, run_id, on_progress)  # now, so that the Queue page need not
     return summary(store, run_id, split, labels_of)
 
 
@@ -128,12 +132,20 @@ def paired_scores(store: Store, run_id: str, other_id: str, split: str) -> pd.Da
     return both
 
 
-def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str) -> pd.DataFrame:
-    """mIoU by threshold and class (columns class_name, threshold, miou), from the stored probabilities and today's labels."""
+def threshold_curve(
+    workspace: Workspace, store: Store, run_id: str, split: str, labels_of: str = "all"
+) -> pd.DataFrame:
+    """mIoU by threshold and class (columns class_name, threshold, miou), from the stored probabilities and today's labels.
+
+    labels_of: "human" leaves out today's labels that are not human-made.
+    """
     folder, labels = run_folder(workspace, run_id), store.labels()
     rows = []
     for score in store.scores(run_id, split).itertuples():
-        probs, truth = read_probs(folder.probs_path(split, score.sample_id)), decode_rle(labels[score.sample_id].rle)
+        label = labels[score.sample_id]
+        if labels_of == "human" and not label.human_made:
+            continue
+        probs, truth = read_probs(folder.probs_path(split, score.sample_id)), decode_rle(label.rle)
         rows += [
             {"class_name": score.class_name, "threshold": threshold, "miou": iou(counts)}
             for threshold, counts in zip(THRESHOLDS, counts_by_threshold(probs, truth), strict=True)

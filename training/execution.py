@@ -138,7 +138,7 @@ def examples(
     for s in store.samples(split=split):
         if (revision := revisions.get(s.id)) is not None:
             example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
-            found.append(with_tight_label(example, s, revision, labels, sam))
+            found.append(with_tight_label(workspace, example, s, revision, labels, sam))
     if not found:
         raise RequestError(
             f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)"

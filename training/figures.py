@@ -11,6 +11,8 @@ from core.errors import RequestError
 from core.files import write_atomically
 from core.masks import Mask, decode_rle
 from core.photos import Photo, read_photo
+from core.size_picture import length_text
+from core.sizes import band_size
 from data.store import Store
 from data.workspace import Workspace
 from training.evaluation import mask_at, read_probs
@@ -52,7 +54,8 @@ def paint_heat(photo: Photo, probs: NDArray[np.floating], opacity: float = 0.6) 
 
 
 def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, count: int) -> list[Path]:
-    """For each class one figure of the best and one of the worst samples: photo, truth, prediction with its IoU.
+    """For each class one figure of the best and one of the worst samples: photo, truth, prediction with its IoU, and where
+    the photo has a scale, the greatest width of both.
 
     Raises RequestError when the run was not evaluated on the split.
     """
@@ -62,6 +65,16 @@ def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, 
             f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split} first"
         )
     folder, labels, written = run_folder(workspace, run_id), store.labels(), []
+    scales = {sample.id: sample.px_per_mm for sample in store.samples() if sample.px_per_mm}
+
+    def sizes(sample_id: int, *masks: Mask) -> str:
+        if sample_id not in scales:
+            return ""
+        widths = (
+            length_text(s.width_max_px, scales[sample_id]) if (s := band_size(mask)) else "nothing" for mask in masks
+        )
+        return f" · widest {' / '.join(widths)}"
+
     for class_name, of_class in table.sort_values("iou").groupby("class_name"):
         for which, chosen in (("worst", of_class.head(count)), ("best", of_class.tail(count).iloc[::-1])):
             rows = []
@@ -71,7 +84,9 @@ def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, 
                 truth = decode_rle(labels[int(score.sample_id)].rle)
                 prediction = mask_at(probs, float(score.threshold))
                 pictures = [photo, paint(photo, truth, TRUE_POSITIVE), paint_agreement(photo, truth, prediction)]
-                rows.append((f"{score.file_name}   {headline(score)}", pictures))
+                rows.append(
+                    (f"{score.file_name}   {headline(score)}{sizes(int(score.sample_id), truth, prediction)}", pictures)
+                )
             path = folder.evaluation(split) / "figures" / f"{class_name}_{which}.png"
             write_atomically(path, _sheet(f"{class_name}: {which} on {split}", rows))
             written.append(path)

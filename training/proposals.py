@@ -14,13 +14,14 @@ from core.box_sam import BoxSam
 from core.dataset import Example
 from core.masks import Mask, decode_rle, encode_rle, fill_box
 from core.metrics import count_pixels, iou
-from core.photos import Photo, read_photo
+from core.photos import read_photo
 from core.seams import Seam, propose_seams, seam_mask
 from core.settings import LabelSettings
 from data.records import LabelRevision, Sample
 from data.store import Store
 from data.synthetic import make_scene
 from data.workspace import Workspace
+from training.kept_seams import kept_seams
 
 SEAM_CLASS = "taping"  # a crack in a box has no straight line to find
 
@@ -33,26 +34,33 @@ def propose_label(
     sam: its mask is proposed instead of the seams' bands. A sample imported before boxes were kept takes the connected
     regions of its first label for boxes. Raises PhotoError.
     """
-    photo = read_photo(workspace.photo_path(sample.image_path))
     boxes = sample.boxes or _region_boxes(decode_rle(store.label(sample.id, 1).rle))
-    return _proposed(photo, boxes, sam)
+    return _proposed(workspace, sample, boxes, sam)
 
 
 def with_tight_label(
-    example: Example, sample: Sample, revision: LabelRevision, labels: LabelSettings, sam: BoxSam | None
+    workspace: Workspace,
+    example: Example,
+    sample: Sample,
+    revision: LabelRevision,
+    labels: LabelSettings,
+    sam: BoxSam | None,
 ) -> Example:
     """The example with its boxes replaced as `labels.boxes` says; what is no box label of a joint any more stays as it is."""
     if labels.boxes == "box" or not sample.box_only or revision.number > 1 or sample.class_name != SEAM_CLASS:
         return example
     boxed = decode_rle(example.rle)
-    tight = _proposed(read_photo(example.photo_path), sample.boxes or _region_boxes(boxed), sam)[0]
+    tight = _proposed(workspace, sample, sample.boxes or _region_boxes(boxed), sam)[0]
     ignore = encode_rle(boxed & ~tight) if labels.boxes == "weak" else None
     return Example(example.sample_id, example.name, example.class_name, example.photo_path, encode_rle(tight), ignore)
 
 
-def _proposed(photo: Photo, boxes: list[list[float]], sam: BoxSam | None) -> tuple[Mask, list[Seam]]:
-    seams = [seam for box in boxes for seam in propose_seams(photo, box)]
-    return (sam(photo, boxes) if sam is not None else seam_mask(seams, photo.shape[:2])), seams
+def _proposed(
+    workspace: Workspace, sample: Sample, boxes: list[list[float]], sam: BoxSam | None
+) -> tuple[Mask, list[Seam]]:
+    path = workspace.photo_path(sample.image_path)
+    seams = kept_seams(workspace.seams, sample.image_hash, boxes, lambda: read_photo(path))
+    return (sam(read_photo(path), boxes) if sam is not None else seam_mask(seams, sample.size_hw)), seams
 
 
 def _region_boxes(mask: Mask) -> list[list[float]]:
@@ -74,7 +82,8 @@ def score_generated(photos: int, seed: int) -> pd.DataFrame:
         boxes = [box for box in _region_boxes(truth) if box[2] * box[3] >= 12]
         if not boxes:  # hidden behind a frame
             continue
-        mask, seams = _proposed(scene.photo, boxes, None)
+        seams = [seam for box in boxes for seam in propose_seams(scene.photo, box)]
+        mask = seam_mask(seams, truth.shape)
         boxed = np.logical_or.reduce([fill_box(box, truth.shape) for box in boxes])
         confidence = float(np.mean([seam.confidence for seam in seams])) if seams else 0.0
         scores = {"box_iou": iou(count_pixels(boxed, truth)), "iou": iou(count_pixels(mask, truth))}

@@ -116,11 +116,16 @@ def bench_table(document: dict[str, Any]) -> Table:
 
 
 def runs_table(document: dict[str, Any]) -> Table:
-    """One row a run."""
-    table = Table("run", "checkpoint", *(f"{name} mIoU" for name in document["runs"][0]["classes"]), "mIoU", "Dice")
+    """One row a run and class."""
+    from training.scores import HEADLINE, TITLES, mean_key
+
+    titles = ("mIoU" if key == "iou" else TITLES[key] for key in HEADLINE)
+    table = Table("run", "", *titles, caption=f"means over {document['samples']} samples of {document['split']}")
     for row in document["runs"]:
-        figures = [*(of_class["miou"] for of_class in row["classes"].values()), *row["overall"].values()]
-        table.add_row(row["run"], row["checkpoint"], *(f"{figure:.4f}" for figure in figures))
+        table.add_row(row["run"], row["checkpoint"])
+        for name, figures in [*row["classes"].items(), ("overall", row["overall"])]:
+            numbers = (_number(figures[mean_key(key)]) for key in HEADLINE)
+            table.add_row("", name, *numbers, end_section=name == "overall")
     return table
 
 

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.sizes import band_size
 from dashboard import state
 from data.demo import ensure_demo
+from data.sizes_table import sizes_table
 from training.config import load_config
-from training.evaluation import evaluate
+from training.evaluation import evaluate, mask_at, read_probs
 from training.execution import execute
-from training.runs import create_run
+from training.runs import create_run, run_folder
+from training.scores import HEADLINE, TITLES
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
@@ -88,6 +92,59 @@ def test_the_address_carries_every_filter_of_the_gallery(trained, store):
 def test_metrics_table_equals_the_scores(trained, store):
     table = show("metrics").dataframe[0].value
     assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())
+
+
+def test_every_metric_is_behind_a_toggle(trained, store):
+    app = show("metrics")
+    assert list(app.dataframe[0].value) == ["mIoU", *(TITLES[key] for key in HEADLINE[1:]), "samples"]
+    app.toggle[1].set_value(True).run()
+    every = app.dataframe[1].value
+    assert every.index.tolist() == ["mIoU", *list(TITLES.values())[1:], "samples"]
+    assert float(every.loc["Recall", "overall"]) == pytest.approx(
+        store.scores(trained, "test")["recall"].mean(), abs=1e-4
+    )
+
+
+def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained, workspace, store):
+    scores = store.scores(trained, "test").sort_values("iou", kind="stable")
+    sizes = sizes_table(store, ids=scores["sample_id"].tolist()).set_index("sample").loc[scores["sample_id"]]
+    table = show("failures", **{"as": "Table"}).dataframe[0].value
+    assert table["IoU"].tolist() == scores["iou"].tolist()
+    np.testing.assert_allclose(table["length, px"], sizes["length_px"])
+    np.testing.assert_allclose(table["widest, px"], sizes["width_max_px"])
+    found = band_size(
+        mask_at(
+            read_probs(run_folder(workspace, trained).probs_path("test", int(scores["sample_id"].iloc[0]))),
+            scores.iloc[0]["threshold"],
+        )
+    )
+    assert table["predicted length"].iloc[0] == pytest.approx(found.length_px if found else 0)
+    first = store.sample(int(scores["sample_id"].iloc[0]))
+    store.set_scale(first.image_hash, 2.0, "ann")
+    scaled = show("failures", **{"as": "Table"}).dataframe[0].value
+    assert scaled["length, mm"].iloc[0] == pytest.approx(sizes["length_px"].iloc[0] / 2)
+    assert scaled["length, mm"].notna().sum() == sum(
+        s.image_hash == first.image_hash for s in store.samples(split="test")
+    )
+    joints = show("failures", **{"as": "Table", "class": "taping"}).dataframe[0].value
+    has_joint = any(s.image_hash == first.image_hash for s in store.samples(split="test", class_name="taping"))
+    assert ("length, m" in joints) == has_joint
+
+
+def test_a_scale_is_typed_on_the_desk_and_forgotten(trained, store):
+    sample = store.samples(split="test")[0]
+    app = show("fix_masks", sample=str(sample.id), reviewer="Ann")
+    app.session_state["below"] = "Sizes"
+    app.run()
+    app.number_input(key=f"px_per_mm_{sample.id}_None").set_value(1.5).run()
+    next(button for button in app.button if button.label == "Set pixels per mm").click().run()
+    assert not app.exception
+    assert store.sample(sample.id).px_per_mm == 1.5
+    table = app.dataframe[0].value
+    assert table.index.tolist() == ["label", "prediction"][: len(table)]
+    assert table.loc["label", "length"] == "nothing" or table.loc["label", "length"].endswith("m")
+    next(button for button in app.button if button.label == "Forget the scale").click().run()
+    assert store.sample(sample.id).px_per_mm is None
 
 
 def test_the_metrics_page_offers_the_report_in_both_forms(trained):

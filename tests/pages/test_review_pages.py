@@ -167,6 +167,8 @@ def test_the_history_restores_and_compares(desk):
     app = AppTest.from_function(page, default_timeout=180).run()
     assert not app.exception
     assert any("polygon" in caption.value for caption in app.caption)
+    decided = app.dataframe[0].value
+    assert decided[["state", "reviewer", "revision"]].values.tolist() == [["fixed", "Ann", 2]]
     press(app, "Restore")
     newest = desk.revisions(fixed.id)[0]
     assert (newest.number, newest.provenance, newest.author) == (3, "restored", "Bob")

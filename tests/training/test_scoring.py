@@ -5,7 +5,9 @@ from training.comparison import compare_all
 from training.config import load_config
 from training.inference import load_predictor
 from training.runs import run_folder
+from training.scores import HEADLINE, TITLES
 from training.scoring import score
+from training.terminal import runs_table
 
 
 def quiet(what, done, total):
@@ -23,6 +25,15 @@ def test_a_named_checkpoint_is_a_run_without_training(workspace, store, tiny_che
     first, *others = document["runs"]
     assert document["samples"] == len(store.samples(split="test"))
     assert first["overall"]["miou"] == pytest.approx(store.scores(runs[0].id, "test")["iou"].mean())
+    scores = store.scores(runs[0].id, "test")
+    assert list(first["overall"]) == ["miou", *HEADLINE[1:]]
+    for key in ("tolerant_f1_2px", "cldice", "boundary_iou"):
+        assert first["overall"][key] == pytest.approx(scores[key].mean())
+        assert first["classes"]["cracks"][key] == pytest.approx(scores.query("class_name == 'cracks'")[key].mean())
+    table = runs_table(document)
+    assert [column.header for column in table.columns[2:]] == ["mIoU", *(TITLES[key] for key in HEADLINE[1:])]
+    assert table.row_count == 3 * (len(first["classes"]) + 2)
+    assert set(store.noise(runs[0].id)) == {(row.sample_id, row.revision) for row in scores.itertuples()}
     assert all(other["overall"] == first["overall"] and other["classes"] == first["classes"] for other in others)
     with pytest.raises(RequestError, match="share no scored samples of val"):
         compare_all(store, [run.id for run in runs], "val")

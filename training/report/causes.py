@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from skimage.measure import label as label_parts
 
+from core.ladder import is_thin_shift
 from core.masks import Mask
 from core.metrics import count_pixels, iou
 
@@ -105,7 +106,7 @@ CAUSES = (
     ),
     Cause(
         "Thin shift",
-        lambda m: m.f1_near >= 0.8,
+        lambda m: is_thin_shift(m.iou, m.f1_near),
         "The line is found to within two pixels, but it is so thin that a small shift or another width costs most of the overlap.",
         "Nothing to repair on site: judge such samples by F1 within 2 px. The full-resolution branch sharpens the position.",
     ),
