@@ -129,7 +129,7 @@ def write_mask_png(mask: Mask, path: Path) -> None:
 def mask_png(mask: Mask) -> bytes:
     """PNG of one channel, {0, 255}, the mask's size."""
     buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=3)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 

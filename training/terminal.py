@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from core.errors import RequestError
 from data.duplicates import find_leaks
@@ -105,14 +105,17 @@ def show_event(on_progress: OnProgress, event: dict[str, Any]) -> None:
 
 
 def bench_table(document: dict[str, Any]) -> Table:
-    table = Table("work", "ratio", "reference", "ours", "peak, reference", "peak, ours", "")
+    table = Table(Column("work", no_wrap=True), "ratio", "reference", "ours", "peak, reference", "peak, ours")
     for name, row in document["ratios"].items():
         peaks = ("" if row[key] is None else f"{row[key]:.0%}" for key in ("reference_peak", "ours_peak"))
         table.add_row(
-            name, f"{row['ratio']:.2f}x", *(f"{row[key]:,.0f} ms" for key in ("reference_ms", "ours_ms")), *peaks,
-            row["note"],
+            name, f"{row['ratio']:.2f}x", *(_duration(row[key]) for key in ("reference_ms", "ours_ms")), *peaks,
         )  # fmt: skip
     return table
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds < 3.6e5 else f"{milliseconds / 3.6e6:.2f} h"
 
 
 def runs_table(document: dict[str, Any]) -> Table:
