@@ -130,7 +130,7 @@ def test_of_two_reviewers_the_second_save_is_refused_and_nothing_is_lost(
     anns = shown(ann, sample.size_hw)
     ann.get_by_role("button", name="Save").click()
     expect(ann.get_by_text("Bob saved revision 2")).to_be_visible()
-    assert ann.get_by_role("img").count() >= 3  # hers, his, and both
+    expect(ann.get_by_test_id("stMain").locator("img")).to_have_count(3)  # hers, his, and both
     saved = store.label(sample.id)
     assert (saved.number, saved.author) == (2, "Bob")
     assert np.array_equal(decode_rle(saved.rle), bobs)
