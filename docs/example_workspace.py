@@ -40,7 +40,8 @@ def train(workspace: Workspace, store: Store, name: str, label_set: str | None =
     config = load_config("quick", [f"name={name}"]).model_copy(update={"label_set": label_set})
     run = create_run(workspace, store, config)
     execute(workspace, store, run.id, lambda event: print(event, flush=True) if event["event"] == "epoch" else None)
-    evaluate(workspace, store, run.id, "train")
+    for split in ("val", "train"):
+        evaluate(workspace, store, run.id, split)
 
 
 def review(workspace: Workspace, store: Store, truths: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from data.workspace import Workspace
+
 ROOT = Path(__file__).parent.parent
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
@@ -26,6 +28,7 @@ PAGES = (
     "overview", "data_report", "exchange", "train", "metrics", "failures", "before_after", "queue", "fix_masks", "reviewers",
     "prompt_lab",
 )  # fmt: skip
+DARK_PAGES = ("failures", "fix_masks", "metrics")
 
 
 @contextmanager
@@ -61,6 +64,7 @@ def settle(page: Page) -> None:
         "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'",
         timeout=120_000,
     )
+    page.evaluate("() => { window.looked = undefined; }")
     page.wait_for_function(_STILL, timeout=120_000, polling=100)
 
 
@@ -84,32 +88,39 @@ def await_desk(page: Page) -> None:
 
 def main(workspace: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    reviewed = max(Workspace.open(workspace).store().samples(), key=lambda sample: sample.revision).id
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        for theme, pages in (("light", PAGES), ("dark", ("failures",))):
+        for theme, pages in (("light", PAGES), ("dark", DARK_PAGES)):
             with dashboard(workspace, theme) as address:
                 for name in pages:
                     page = browser.new_page(viewport={"width": 1280, "height": 800})
-                    page.goto(f"{address}/{name}" if name != "overview" else address)
+                    page.goto(f"{address}/{name}?reviewer=Ann" if name != "overview" else address)
                     settle(page)
-                    path = folder / (f"{name}.png" if theme == "light" else f"{name}_{theme}.png")
-                    page.screenshot(path=path)
+                    if name == "exchange":
+                        page.get_by_text("Labels out").click()
+                        settle(page)
+                    page.screenshot(path=folder / (f"{name}.png" if theme == "light" else f"{name}_{theme}.png"))
                     if name == "failures" and theme == "light":
                         page.locator("[class*=st-key-open_] button").first.click()
+                        page.wait_for_url("**/*sample=*")
                         settle(page)
                         page.screenshot(path=folder / "failures_sample.png")
-                    if name == "fix_masks":
+                    if name == "fix_masks" and theme == "light":
+                        page.goto(f"{address}/{name}?reviewer=Ann&sample={reviewed}")
                         for below in ("History", "Sizes"):
-                            page.get_by_role("radio", name=below).or_(
-                                page.get_by_role("button", name=below)
-                            ).first.click()
-                            settle(page)
-                            view = page.get_by_test_id("stMain")
-                            view.evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
-                            settle(page)
+                            _below_the_desk(page, below)
                             page.screenshot(path=folder / f"{below.lower()}.png")
                     page.close()
         browser.close()
+
+
+def _below_the_desk(page: Page, view: str) -> None:
+    settle(page)
+    page.get_by_role("radio", name=view).or_(page.get_by_role("button", name=view)).first.click()
+    settle(page)
+    page.get_by_text("History", exact=True).first.evaluate("(choice) => choice.scrollIntoView({block: 'start'})")
+    settle(page)
 
 
 if __name__ == "__main__":

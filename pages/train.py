@@ -124,7 +124,8 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
             go_to("train", run=launched.id)
 
 if runs:
-    chosen = pick("Run", [run.id for run in runs], "run")
+    titles = {run.id: f"{run.name} ({run.id})" for run in runs}
+    chosen = pick("Run", list(titles), "run", format_func=titles.__getitem__)
     watch(chosen)
     st.subheader("History")
     st.dataframe(

@@ -42,14 +42,14 @@ def attention(store: Store) -> list[Attention]:
             f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id}
         )
         found.append(action)
-    scored = store.scores()
+    scored = store.scores(split="test")
     if not scored.empty:
         newest = next(run.id for run in runs if run.id in set(scored["run_id"]))
         worst = scored[(scored["run_id"] == newest) & (scored["iou"] < LOW_IOU)]
         if len(worst):
             why = f"Run {newest}: the label may be wrong, or the model has not learnt it."
             title = f"{len(worst)} test samples have an IoU below {LOW_IOU}"
-            found.append(Attention(title, why, "Browse them", "failures", {"run": newest}))
+            found.append(Attention(title, why, "Browse them", "failures", {"run": newest, "split": "test"}))
     if not any(run.best_epoch for run in runs):
         found.append(
             Attention("Nothing was trained on these labels yet", "A first run takes minutes.", "Train", "train")

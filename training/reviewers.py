@@ -69,7 +69,7 @@ def agreement(store: Store) -> pd.DataFrame:
 
 def throughput(store: Store) -> pd.DataFrame:
     """One row a reviewer: reviewer, decisions, each state's number, samples, median_seconds from taking to deciding (None if
-    nothing was taken) and per_hour, what that comes to."""
+    nothing was taken) and per_hour, what that comes to (None below a second: nobody looked)."""
     log = pd.DataFrame(vars(review) for review in store.history()[1])
     if log.empty:
         return pd.DataFrame(columns=["reviewer", "decisions", "samples", "median_seconds", "per_hour"])
@@ -78,7 +78,7 @@ def throughput(store: Store) -> pd.DataFrame:
     table.insert(0, "decisions", by_reviewer.size())
     table["samples"] = by_reviewer["sample_id"].nunique()
     table["median_seconds"] = by_reviewer["seconds"].median()
-    table["per_hour"] = 3600 / table["median_seconds"].where(table["median_seconds"] > 0)
+    table["per_hour"] = 3600 / table["median_seconds"].where(table["median_seconds"] >= 1)
     return table.reset_index().rename_axis(columns=None).sort_values("decisions", ascending=False)
 
 
