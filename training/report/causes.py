@@ -120,7 +120,7 @@ CAUSES = (
         "Painted too wide",
         lambda m: m.predicted_px > 1.5 * m.true_px and m.precision_wide >= 0.6,
         "The structure is found but painted as a broad band: the model decides on a coarse grid of image patches.",
-        "Switch on the full-resolution branch, add a boundary loss, or raise the threshold of the class.",
+        "The full-resolution branch where it is off, a boundary loss, or a higher threshold of the class.",
     ),
     Cause(
         "Marks other things",
