@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.stats import trim_mean
 
 Profile = NDArray[np.floating]
 BARE, RECESS, COVERED = "bare", "recess", "covered"
@@ -85,10 +86,10 @@ def explained(profiles: NDArray[np.floating], models: list[Model], half_window: 
 def tilted_profiles(
     grey: NDArray[np.floating], ends_xy: NDArray[np.floating], tilts_px: NDArray[np.floating], reach_px: int
 ) -> NDArray[np.floating]:
-    """(tilts, 2 * reach + 1): the median along the line of what lies at each pixel across it.
+    """(tilts, 2 * reach + 1): the mean of the middle half of what lies, along the line, at each pixel across it.
 
-    A tilt moves the line's end by that many pixels across and its start by as many the other way. The median forgets
-    screws, prints and cracks that the line passes.
+    A tilt moves the line's end by that many pixels across and its start by as many the other way. The middle half forgets
+    screws, prints and cracks that the line passes, and unlike the median it tells a tilt by which half of a line is missed.
     """
     along = ends_xy[1] - ends_xy[0]
     length = float(np.hypot(*along))
@@ -98,7 +99,7 @@ def tilted_profiles(
     shift = tilts_px[:, None, None] * (2 * places - 1)[:, None] + across  # (tilts, places, across)
     x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + shift * normal[axis] - 0.5 for axis in range(2))
     samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
-    return np.median(samples, axis=1)
+    return trim_mean(samples, 0.25, axis=1)
 
 
 def fit_band(

@@ -407,6 +407,4 @@ def test_twenty_boxes_become_bands_in_four_actions_each(canvas):
         opened.press("Enter")  # 4
         sloppy.append(iou(count_pixels(opened.mask, truth)))
     assert min(exact) >= 0.80
-    assert np.mean(sloppy) >= 0.90
-    # one is 15 px wide and taken for 12, which a look at the preview mends
-    assert np.sum(np.array(sloppy) >= 0.80) >= 19
+    assert min(sloppy) >= 0.80
