@@ -42,9 +42,9 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
     """Move a roughly drawn line onto the middle of the joint it follows, and say how wide that is there.
 
     points_xy: (N, 2), N >= 2; each end moves across by search_px at most, and one off the photo is cut at its border, for
-    beyond it there is nothing to fit to. Of more points, each piece between two is fitted
-    and the pieces' ends are averaged; the longest piece says the width. A piece shorter than 8 px stays as it is; a line of
-    such pieces alone has the confidence 0 and no known width, 0.
+    beyond it there is nothing to fit to. Of more points, each piece between two is fitted and the pieces' ends are averaged;
+    the longest piece says the width. A piece shorter than 8 px stays as it is; a line of such pieces alone has the
+    confidence 0 and no known width, 0.
     boxes: [x, y, width, height] of joints. Faint edges leave the width open; where a line of two points runs from end to
     end of a box, the box says how far its band reaches.
     """
@@ -149,17 +149,14 @@ def _same_line(fit: Fit, other: Fit, scale: float) -> bool:
 
 def _box_along(line: Points, boxes: Sequence[Sequence[float]], search_px: float) -> Box | None:
     """The smallest box that the line crosses from end to end, give or take search_px."""
+    length = float(np.hypot(*(line[1] - line[0])))
     crossed = []
     for x, y, width, height in boxes:
-        grown = (x - search_px, y - search_px, width + 2 * search_px, height + 2 * search_px)
-        along = (line[1] - line[0]) / np.hypot(*(line[1] - line[0]))
-        ends = clip_line(line[0], along, (x, y, width, height))
-        inside = (np.clip(line, grown[:2], np.add(grown[:2], grown[2:])) == line).all()
-        if (
-            ends is not None
-            and inside
-            and np.hypot(*(ends[1] - ends[0])) <= np.hypot(*(line[1] - line[0])) + 4 * search_px
-        ):
+        low, high = np.array((x, y)) - search_px, np.array((x + width, y + height)) + search_px
+        ends = clip_line(line[0], (line[1] - line[0]) / length, (x, y, width, height))
+        if ends is None or (line < low).any() or (line > high).any():
+            continue
+        if np.hypot(*(ends[1] - ends[0])) <= length + 4 * search_px:
             crossed.append((width * height, (float(x), float(y), float(width), float(height))))
     return min(crossed)[1] if crossed else None
 

@@ -17,7 +17,7 @@ from core.mask_difference import MaskDifference, mask_difference
 from core.masks import Rle, encode_rle, rle_area
 from data.formats import FORMATS
 from data.formats.exchange import Incoming, IncomingLabel, NotUsed
-from data.formats.guess import guess_format
+from data.formats.guess import BROKEN_ARCHIVE, guess_format
 from data.photo_names import PhotoFinder
 from data.records import Sample
 from data.store import Store
@@ -199,6 +199,6 @@ def _unpacked(path: Path) -> Iterator[Path]:
                 if size > _MOST_UNPACKED_BYTES:
                     raise RequestError(f"{path} would unpack to {size / 1e9:.0f} GB; unpack it and name the folder")
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        except BROKEN_ARCHIVE as error:
             raise RequestError(f"{path} cannot be unpacked ({error}); export it again") from error
         yield Path(folder)

@@ -4,6 +4,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+BROKEN_ARCHIVE = (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError)
+"""What zipfile raises for a damaged archive, a compression that it does not know and a password that it was not given."""
+
 
 def guess_format(path: Path) -> str | None:
     """A key of `data.formats.FORMATS` for a file or a ZIP archive of files; None where nothing speaks for one."""
@@ -12,7 +15,7 @@ def guess_format(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             return _guess(archive.namelist(), lambda name: _head(archive.open(name).read(64)))
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError):
+    except BROKEN_ARCHIVE:
         return None
 
 
