@@ -54,11 +54,11 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
     grey, scale = photo.mean(axis=-1), min(photo.shape[:2]) / 640
     box = _box_along(points_xy, boxes, search_px) if len(points_xy) == 2 else None
     total, count = np.zeros(points_xy.shape), np.zeros((len(points_xy), 1))
-    longest, width_px, confidence = 8.0, 0.0, 0.0
+    longest, width_px, confidence = _SHORTEST_PX, 0.0, 0.0
     for first in range(len(points_xy) - 1):
         piece = points_xy[first : first + 2].astype(float)
         length = float(np.hypot(*(piece[1] - piece[0])))
-        if length >= 8:
+        if length >= _SHORTEST_PX:
             fits = fit_band(grey, piece, search_px, search_px, scale)
             fit = fits[0] if box is None else _fitting(fits, box, photo.shape[:2], scale)
             piece = fit.ends_xy
@@ -116,6 +116,7 @@ def propose_seams(photo: Photo, box_xywh: Sequence[float]) -> list[Seam]:
     return sorted(seams, key=lambda seam: -seam.confidence) or [_whole_box(box)]
 
 
+_SHORTEST_PX = 8.0  # of a piece that is snapped
 _MOST_SEAMS, _MOST_CANDIDATES = 3, 4
 _TIGHTNESS_PX = 3.0  # of a 640-px photo: how closely a box is taken to fit its joints
 
@@ -150,6 +151,8 @@ def _same_line(fit: Fit, other: Fit, scale: float) -> bool:
 def _box_along(line: Points, boxes: Sequence[Sequence[float]], search_px: float) -> Box | None:
     """The smallest box that the line crosses from end to end, give or take search_px."""
     length = float(np.hypot(*(line[1] - line[0])))
+    if length < _SHORTEST_PX:
+        return None
     crossed = []
     for x, y, width, height in boxes:
         low, high = np.array((x, y)) - search_px, np.array((x + width, y + height)) + search_px

@@ -56,6 +56,8 @@ def test_a_bent_line_snaps_piece_by_piece_and_a_dot_stays():
     np.testing.assert_allclose(snapped[:, 1], 100, atol=1)
     dot = np.array([[5.0, 5.0], [6.0, 6.0]])
     np.testing.assert_array_equal(snap_seam(photo, dot).points_xy, dot)
+    same = snap_seam(photo, dot[[0, 0]], boxes=[[0, 0, 320, 320]])  # pressed and let go in one place
+    np.testing.assert_array_equal(same.points_xy, dot[[0, 0]])
     with pytest.raises(ValueError, match="at least 2 points"):
         snap_seam(photo, np.zeros((1, 2)))
 
