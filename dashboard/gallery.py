@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 from core.masks import Mask, decode_rle
 from core.photos import Photo, read_photo
 from dashboard.state import open_workspace
-from training.evaluation import Probs, mask_at, read_probs
 from training.figures import AGREEMENT_NAMES, paint, paint_agreement
 from training.runs import run_folder
+from training.stored_probs import Probs, mask_at, read_probs
 
 LABEL_COLOUR = (0, 158, 115)
 

@@ -15,9 +15,9 @@ from dashboard.gallery import LABEL_COLOUR, photo_of, probs_of, truth_of
 from data.records import Sample
 from data.sizes_table import size_columns
 from data.store import Store
-from training.evaluation import mask_at
 from training.figures import paint
 from training.proposals import SEAM_CLASS
+from training.stored_probs import mask_at
 
 _CANVAS_PX = 440
 

@@ -13,9 +13,9 @@ from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
 from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
-from training.evaluation import mask_at
 from training.figures import paint_agreement, paint_heat
 from training.scores import HEADLINE, TITLES, all_scores, headline
+from training.stored_probs import mask_at
 
 PER_PAGE = {"Pictures": 12, "Table": 40}
 TABLE_METRICS = ("iou", "tolerant_f1_2px", "cldice", "boundary_iou")

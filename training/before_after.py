@@ -19,8 +19,9 @@ from core.metrics import count_pixels, iou
 from data.records import Run
 from data.store import Store
 from data.workspace import Workspace
-from training.evaluation import evaluate, mask_at, read_probs
+from training.evaluation import evaluate
 from training.runs import run_folder
+from training.stored_probs import mask_at, read_probs
 
 HOLD_OUT, HELD_OUT, TRAINED = "untouched hold-out", "fixed, held out", "fixed, in training"
 GROUPS = (HOLD_OUT, HELD_OUT, TRAINED)

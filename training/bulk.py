@@ -11,9 +11,9 @@ from data.records import NewLabel, Sample
 from data.reviews import UNDECIDED
 from data.store import Store
 from data.workspace import Workspace
-from training.evaluation import mask_at, read_probs
 from training.proposals import SEAM_CLASS, propose_label
 from training.runs import run_folder
+from training.stored_probs import mask_at, read_probs
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from data.store import Store
 from data.synthetic_export import write_exact_export
 from data.workspace import Workspace
 from training.config import load_config, make_config
-from training.evaluation import mask_at, read_probs
 from training.execution import execute
 from training.model_card import model_card
 from training.runs import create_run, run_folder
 from training.scratch import SCRATCH
+from training.stored_probs import mask_at, read_probs
 
 SEED = 7
 PHOTOS = (2400, 120, 160)

@@ -1,31 +1,26 @@
 """Evaluation: a run's checkpoint against the labels of a split, sample by sample, at the photos' full resolution."""
 
-import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 
 from core.errors import RequestError
 from core.files import write_atomically
-from core.masks import Mask, decode_rle, write_mask_png
-from core.metrics import PixelCounts, count_pixels, iou, overlap_by_level
+from core.masks import decode_rle, write_mask_png
+from core.metrics import count_pixels, iou
 from core.photos import read_photo
 from data.records import SPLITS, Score
 from data.store import Store
 from data.workspace import Workspace
 from training.config import make_config
 from training.inference import load_predictor, mask_name, thresholds_by_class
+from training.noise import measure_noise
 from training.runs import run_folder
 from training.scores import HEADLINE, advice, all_scores, mean, mean_key, means
+from training.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, read_probs, to_uint8
 
-Probs = NDArray[np.uint8]
 LABELS_OF = ("all", "human")
-THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
 
 
 def evaluate(
@@ -54,7 +49,7 @@ def evaluate(
         photo = read_photo(workspace.photo_path(sample.image_path))
         prediction, grid_hw = predictor.predict(photo, [prompt])[0], predictor.grid_hw(photo.shape[:2])
         probs = to_uint8(prediction.probs)
-        write_atomically(folder.probs_path(split, sample.id), _png(probs))
+        write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
         threshold = thresholds[sample.class_name]
         mask = mask_at(probs, threshold)
         write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
@@ -68,8 +63,6 @@ def evaluate(
             )
         )  # fmt: skip
     store.save_scores(scores)
-    from training.noise import measure_noise  # it reads what was written here
-
     measure_noise(workspace, store, run_id, on_progress)  # now, so that the Queue page need not
     return summary(store, run_id, split, labels_of)
 
@@ -152,44 +145,3 @@ def threshold_curve(
         ]
     table = pd.DataFrame(rows, columns=["class_name", "threshold", "miou"])
     return table.groupby(["class_name", "threshold"], as_index=False)["miou"].mean()
-
-
-def counts_by_threshold(probs: Probs, truth: Mask) -> list[PixelCounts]:
-    """Pixel counts at each of THRESHOLDS, from one histogram of each side. probs: (H, W) uint8, truth: (H, W) bool."""
-    tp_from, fp_from = overlap_by_level(probs, truth)
-    counts = []
-    for threshold in THRESHOLDS:
-        level = _level(threshold)
-        tp, fp = int(tp_from[level]), int(fp_from[level])
-        counts.append(PixelCounts(tp, fp, int(tp_from[0]) - tp, int(fp_from[0]) - fp))
-    return counts
-
-
-def to_uint8(probs: NDArray[np.float32]) -> Probs:
-    """Probabilities in [0, 1] in 256 equal steps, so that `mask_at` finds the same mask at 0.5."""
-    return np.minimum(np.floor(probs * 256), 255).astype(np.uint8)
-
-
-def mask_at(probs: Probs, threshold: float) -> Mask:
-    """(H, W) bool. Raises ValueError unless 0 < threshold < 1."""
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
-    return probs >= _level(threshold)
-
-
-def read_probs(path: Path) -> Probs:
-    """Raises RequestError when the run was not evaluated on that sample."""
-    if not path.is_file():
-        raise RequestError(f"{path.name} is missing below {path.parent}; evaluate the run again")
-    with Image.open(path) as image:
-        return np.array(image)
-
-
-def _level(threshold: float) -> int:
-    return int(np.ceil(threshold * 256 - 1e-9))
-
-
-def _png(probs: Probs) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(probs).save(buffer, format="PNG")
-    return buffer.getvalue()

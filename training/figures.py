@@ -15,9 +15,9 @@ from core.size_picture import length_text
 from core.sizes import band_size
 from data.store import Store
 from data.workspace import Workspace
-from training.evaluation import mask_at, read_probs
 from training.runs import run_folder
 from training.scores import headline
+from training.stored_probs import mask_at, read_probs
 
 # Okabe & Ito's colours, told apart with every kind of colour vision
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = (0, 158, 115), (213, 94, 0), (86, 180, 233)

@@ -10,9 +10,9 @@ from data.records import Noise
 from data.store import Store
 from data.workspace import Workspace
 from training.config import make_config
-from training.evaluation import mask_at, read_probs
 from training.inference import load_predictor
 from training.runs import run_folder
+from training.stored_probs import mask_at, read_probs
 
 
 def measure_noise(

@@ -10,7 +10,7 @@ from core.dataset import Example
 from core.files import write_atomically
 from core.metrics import iou
 from core.predictor import TextToMask
-from training.evaluation import THRESHOLDS, counts_by_threshold, to_uint8
+from training.stored_probs import THRESHOLDS, counts_by_threshold, to_uint8
 
 
 def best_thresholds(

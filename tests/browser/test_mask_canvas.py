@@ -10,7 +10,7 @@ from skimage import draw
 from core.metrics import count_pixels, iou
 from core.seams import snap_seam
 from data.synthetic import make_scene
-from training.evaluation import mask_at
+from training.stored_probs import mask_at
 
 EMPTY = np.zeros((480, 640), bool)
 LARGE = np.zeros((3000, 4000), bool)

@@ -11,10 +11,11 @@ from dashboard import state
 from data.demo import ensure_demo
 from data.sizes_table import sizes_table
 from training.config import load_config
-from training.evaluation import evaluate, mask_at, read_probs
+from training.evaluation import evaluate
 from training.execution import execute
 from training.runs import create_run, run_folder
 from training.scores import HEADLINE, TITLES
+from training.stored_probs import mask_at, read_probs
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")

@@ -12,9 +12,9 @@ from core.metrics import count_pixels, dice, iou, precision, recall
 from dashboard import state
 from data.records import Score
 from training.config import load_config
-from training.evaluation import mask_at
 from training.review import review_queue
 from training.runs import run_folder
+from training.stored_probs import mask_at
 
 ROOT = Path(__file__).parents[2]
 

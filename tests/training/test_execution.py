@@ -12,20 +12,12 @@ from core.metrics import count_pixels, iou
 from core.model import PromptSegmenter
 from core.settings import InferenceSettings
 from training.config import load_config, make_config
-from training.evaluation import (
-    THRESHOLDS,
-    compare,
-    counts_by_threshold,
-    evaluate,
-    mask_at,
-    read_probs,
-    threshold_curve,
-    to_uint8,
-)
+from training.evaluation import compare, evaluate, threshold_curve
 from training.execution import examples, execute
 from training.figures import write_failures
 from training.inference import load_predictor, threshold_of, thresholds_by_class
 from training.runs import create_run, current_run, launch, progress_of, run_folder, stop
+from training.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, read_probs, to_uint8
 from training.thresholds import best_of
 
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]

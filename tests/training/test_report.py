@@ -13,7 +13,7 @@ from core.errors import RequestError
 from data.preparation import prepare
 from data.workspace import Workspace
 from training.config import load_config
-from training.evaluation import summary, to_uint8
+from training.evaluation import summary
 from training.execution import execute
 from training.report import write_report
 from training.report.causes import CAUSES, cause_of, measure
@@ -22,6 +22,7 @@ from training.report.document import Table
 from training.report.facts import gather
 from training.report.sections import build
 from training.runs import create_run, run_folder
+from training.stored_probs import to_uint8
 
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 

@@ -16,9 +16,10 @@ from data.records import LabelSet, Run
 from data.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
-from training.evaluation import Probs, mask_at, read_probs, summary
+from training.evaluation import summary
 from training.report.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
 from training.runs import RunFolder, run_folder
+from training.stored_probs import Probs, mask_at, read_probs
 
 
 @dataclass(frozen=True)
