@@ -9,6 +9,7 @@ import copy
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -29,6 +30,8 @@ transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown th
 _RARELY = -2.0
 """About the logit an untrained decoder gives everywhere: a defect covers about a tenth of a photo."""
 _MATMUL = "drywall_qa_matmul"
+_TOKENIZING = Lock()
+"""A fast tokenizer keeps its padding and truncation as state and refuses to be used by two threads at once."""
 _REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
 
 
@@ -86,6 +89,7 @@ class PromptSegmenter(nn.Module):
         self.register_buffer("image_mean", torch.tensor(images.image_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(images.image_std).view(1, 3, 1, 1), persistent=False)
         self._embedded: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
+        self._placed: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
         self.freeze_backbone()
 
     @classmethod
@@ -126,6 +130,7 @@ class PromptSegmenter(nn.Module):
     def freeze_backbone(self, frozen: bool = True) -> None:
         """Freeze (or release) the CLIP towers; the decoder and the branch always train."""
         self._embedded.clear()
+        self._placed.clear()
         self.clipseg.clip.requires_grad_(not frozen)
 
     def unfreeze_blocks(self, count: int) -> None:
@@ -185,7 +190,9 @@ class PromptSegmenter(nn.Module):
         """What the frozen layers make of the photos: the activations extracted below the cut and, where layers above it
         are still to come, the state they begin from; each (B, 1 + (S/P)^2, D)."""
         vision = self.clipseg.clip.vision_model
-        hidden = vision.pre_layrnorm(vision.embeddings(pixel_values, interpolate_pos_encoding=True))
+        patches = vision.embeddings.patch_embedding(pixel_values).flatten(2).transpose(1, 2)
+        tokens = torch.cat([vision.embeddings.class_embedding.expand(len(patches), 1, -1), patches], dim=1)
+        hidden = vision.pre_layrnorm(tokens + self._positions(tokens, *pixel_values.shape[-2:]))
         outputs = self._run(hidden, 0, self.cut)
         extracted = [outputs[number] for number in self._used if number < self.cut]
         return tuple(extracted) if self.cut > self._used[-1] else (*extracted, outputs.get(self.cut - 1, hidden))
@@ -196,6 +203,17 @@ class PromptSegmenter(nn.Module):
         if self.cut <= self._used[-1]:
             outputs |= self._run(below[-1], self.cut, self._used[-1] + 1)
         return tuple(outputs[number] for number in self.clipseg.extract_layers)
+
+    def _positions(self, tokens: Tensor, height: int, width: int) -> Tensor:
+        """(1, 1 + HW/P^2, D) for photos of this size, interpolated once as long as they are frozen."""
+        embeddings = self.clipseg.clip.vision_model.embeddings
+        if embeddings.position_embedding.weight.requires_grad:
+            return embeddings.interpolate_pos_encoding(tokens, height, width)
+        key = (height, width, tokens.device, tokens.dtype)
+        if key not in self._placed:
+            with torch.inference_mode(False), torch.no_grad():
+                self._placed[key] = embeddings.interpolate_pos_encoding(tokens, height, width)
+        return self._placed[key]
 
     def _run(self, hidden: Tensor, first: int, stop: int) -> dict[int, Tensor]:
         """Outputs of the vision layers [first, stop) by number."""
@@ -211,13 +229,11 @@ class PromptSegmenter(nn.Module):
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """Returns (P, E). A prompt longer than the context is cut (see `is_cut`). Raises RequestError for an empty one."""
-        tokens = self.processor.tokenizer(
-            [check_prompt(prompt) for prompt in prompts],
-            padding=True,
-            truncation=True,
-            max_length=self._context_length,
-            return_tensors="pt",
-        ).to(self.image_mean.device)
+        checked = [check_prompt(prompt) for prompt in prompts]
+        with _TOKENIZING:
+            tokens = self.processor.tokenizer(
+                checked, padding=True, truncation=True, max_length=self._context_length, return_tensors="pt"
+            ).to(self.image_mean.device)
         return self.clipseg.clip.get_text_features(tokens.input_ids, attention_mask=tokens.attention_mask).pooler_output
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
@@ -228,13 +244,17 @@ class PromptSegmenter(nn.Module):
         keys = [(prompt, self.image_mean.device, self.dtype) for prompt in prompts]
         for prompt, key in zip(prompts, keys, strict=True):
             if key not in self._embedded:
-                with torch.no_grad():
+                with (
+                    torch.inference_mode(False),
+                    torch.no_grad(),
+                ):  # a tensor born in inference mode cannot be trained from
                     self._embedded[key] = self.encode_text([prompt])
         return torch.cat([self._embedded[key] for key in keys])
 
     def is_cut(self, prompt: str) -> bool:
         """Whether the prompt is longer than the model's context (77 tokens) and its end goes unread."""
-        return len(self.processor.tokenizer(check_prompt(prompt)).input_ids) > self._context_length
+        with _TOKENIZING:
+            return len(self.processor.tokenizer(check_prompt(prompt)).input_ids) > self._context_length
 
     def decode(self, activations: tuple[Tensor, ...], text: Tensor) -> Tensor:
         """activations: from `encode_image`, (B, N, D) each; text: (B, E). Returns coarse logits (B, S, S) float32."""

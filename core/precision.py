@@ -1,64 +1,90 @@
-"""Number formats: whether bf16 pays, and whether it changes masks, is measured on the machine at hand, never assumed."""
+"""Number formats: whether a smaller one pays, and whether it changes masks, is measured on the machine at hand, never assumed."""
 
 import copy
 import time
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch.nn import functional as F
 
-from core.model import PromptSegmenter, attend_by_matmul
-from core.packed_linear import pack_linears
+from core.fused_layers import FusedLayer, Int8Product, PackedProduct, can_fuse, fuse
+from core.model import PromptSegmenter
 
 WORTH_IT = 1.3
-"""bf16 must be this much faster before it is chosen: it gives up 16 bits of mantissa."""
-MAX_DIFFERENCE = 0.01
+"""A format must be this much faster before it is chosen: it gives up 16 bits of mantissa or more."""
+MAX_ERROR = 0.05
+"""Of the logits: root mean square of what a format changes, for each unit of their standard deviation, or for one unit where
+they vary less. 0.05 moves a probability by 0.0125 at most."""
 CHECK_PROMPT = "segment crack"
 TOKENS = 485
 """Of a photo at CLIPSeg's 352 px in patches of 16, and one for the whole."""
 
 
 @cache
-def bf16_pays(device_type: str = "cpu") -> bool:
-    """Time the commonest product of a ViT-B layer, 485 tokens by 768 by 3072 channels, in fp32 and bf16, interleaved.
+def product_seconds(device_type: str = "cpu") -> dict[str, float]:
+    """Time the commonest product of a ViT-B layer, 485 tokens by 768 by 3072 channels, interleaved, in every format there is:
+    "fp32", "bf16" and, on a CPU with VNNI or AMX, "int8", rounding the tokens included.
 
-    A few dozen milliseconds, once a process. CPUs with AMX or AVX-512 bf16 units and recent GPUs gain 2x to 8x; older
-    CPUs emulate bf16 and lose.
+    A few dozen milliseconds, once a process. CPUs with AMX or AVX-512 bf16 units and recent GPUs gain 2x to 8x by bf16; older
+    CPUs emulate it and lose.
     """
     device = torch.device(device_type)
     tokens, weights = torch.randn(TOKENS, 768, device=device), torch.randn(3072, 768, device=device)
-    operands = [(tokens.to(kind), weights.to(kind)) for kind in (torch.float32, torch.bfloat16)]
-    seconds: list[list[float]] = [[], []]
+    smaller = tokens.bfloat16(), weights.bfloat16()
+    sides = {"fp32": lambda: F.linear(tokens, weights), "bf16": lambda: F.linear(*smaller)}
+    if device_type == "cpu" and torch.cpu._is_vnni_supported():
+        int8 = Int8Product(weights, torch.zeros(3072), torch.float32, TOKENS)
+        sides["int8"] = lambda: int8(tokens)
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
     with torch.inference_mode():
         for round_ in range(8):
-            for place, (left, right) in enumerate(operands):
+            for name, multiply in sides.items():
                 began = time.perf_counter()
-                product = F.linear(left, right)
+                product = multiply()
                 if device_type != "cpu":
                     product.sum().item()  # waits for the device
                 if round_ >= 2:
-                    seconds[place].append(time.perf_counter() - began)
-    return min(seconds[0]) > WORTH_IT * min(seconds[1])
+                    seconds[name].append(time.perf_counter() - began)
+    return {name: min(times) for name, times in seconds.items()}
+
+
+def pays(name: str, device_type: str = "cpu") -> bool:
+    """Whether "bf16" or "int8" is there and WORTH_IT faster than fp32."""
+    seconds = product_seconds(device_type)
+    return name in seconds and seconds["fp32"] > WORTH_IT * seconds[name]
 
 
 @torch.inference_mode()
-def in_fastest_dtype(segmenter: PromptSegmenter) -> PromptSegmenter:
-    """The segmenter in bf16 where that is faster on its device and leaves probabilities as they were, else itself. On a CPU
-    it then attends by plain products and its weights are packed: it predicts, and can neither be trained nor saved.
+def in_fastest_format(segmenter: PromptSegmenter, formats: Sequence[str] = ("int8", "bf16")) -> PromptSegmenter:
+    """The segmenter in the fastest of the formats that pays on its device and leaves its answers as they were, else itself.
+    On a CPU with oneDNN its layers are then fused (`core.fused_layers`): it predicts, and can neither be trained nor saved.
 
-    The check runs one photo of smooth colours and noise through both: mean difference of the probabilities at most
-    MAX_DIFFERENCE.
+    The check runs one photo of smooth colours and noise through both: an error of the logits of at most MAX_ERROR.
     """
-    if segmenter.dtype != torch.float32 or not bf16_pays(segmenter.image_mean.device.type):
+    device = segmenter.image_mean.device.type
+    layers = segmenter.clipseg.clip.vision_model.encoder.layers
+    if segmenter.dtype != torch.float32 or isinstance(layers[0], FusedLayer):
         return segmenter
     noise = torch.Generator().manual_seed(0)
     photo = F.interpolate(torch.rand(1, 3, 8, 8, generator=noise), (352, 352), mode="bicubic").clamp(0, 1)
     photo = (photo + 0.1 * torch.randn(photo.shape, generator=noise)).clamp(0, 1).to(segmenter.image_mean.device)
-    smaller = copy.deepcopy(segmenter).to(torch.bfloat16)
-    if smaller.image_mean.device.type == "cpu":
-        encoder = smaller.clipseg.clip.vision_model.encoder
-        attend_by_matmul(encoder.layers)
-        for part in (encoder, smaller.clipseg.decoder):
-            pack_linears(part, TOKENS)
-    expected, found = (model(photo, [CHECK_PROMPT]).sigmoid() for model in (segmenter, smaller))
-    return smaller if (expected - found).abs().mean() <= MAX_DIFFERENCE else segmenter
+    expected = segmenter(photo, [CHECK_PROMPT])
+    for name in sorted((name for name in formats if pays(name, device)), key=product_seconds(device).__getitem__):
+        smaller = _in_format(segmenter, name)
+        error = (smaller(photo, [CHECK_PROMPT]) - expected).pow(2).mean().sqrt()
+        if error <= MAX_ERROR * expected.std().clamp(min=1):
+            return smaller
+    return segmenter
+
+
+def _in_format(segmenter: PromptSegmenter, name: str) -> PromptSegmenter:
+    """int8 for the products of the vision layers; all else is in bf16 where that pays. The decoder is small and keeps it."""
+    device = segmenter.image_mean.device.type
+    dtype = torch.bfloat16 if name == "bf16" or pays("bf16", device) else torch.float32
+    smaller = copy.deepcopy(segmenter)
+    if device == "cpu" and can_fuse(dtype):
+        product = Int8Product if name == "int8" else PackedProduct
+        fuse(smaller.clipseg.clip.vision_model.encoder.layers, True, product, dtype, TOKENS)
+        fuse(smaller.clipseg.decoder.layers, False, PackedProduct, dtype, TOKENS)
+    return smaller.to(dtype)

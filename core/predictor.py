@@ -54,6 +54,10 @@ class Predictor:
     def __init__(self, segmenter: PromptSegmenter, inference: InferenceSettings = WHOLE_PHOTO) -> None:
         self.segmenter, self.inference = segmenter.eval(), inference
 
+    @property
+    def on_cpu(self) -> bool:
+        return self.segmenter.image_mean.device.type == "cpu"
+
     @torch.inference_mode()
     def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
         """photo: (H, W, 3) uint8. Any aspect: CLIPSeg sees it squashed to its square, the branch in its own shape."""
@@ -93,7 +97,9 @@ class Predictor:
         if segmenter.refiner is not None and (size := self._grid_of_look((height, width))) != (height, width):
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         logits = pixels.new_empty(len(text), height, width)
-        for row, embedding in enumerate(text.split(1)):
+        for row, embedding in enumerate(
+            text.split(1)
+        ):  # one at a time: an answer depends on no other prompt's rounding
             found = segmenter.refine(pixels, segmenter.decode(activations, embedding), embedding)
             logits[row] = F.interpolate(found[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
         return logits

@@ -20,7 +20,7 @@ from core.losses import SegmentationLoss
 from core.metrics import PixelCounts, dice, iou
 from core.model import PromptSegmenter, attend_by_matmul
 from core.parameters import parameter_groups
-from core.precision import bf16_pays
+from core.precision import in_fastest_format, pays
 from core.settings import LossSettings, TrainSettings
 
 Event = dict[str, Any]
@@ -159,13 +159,20 @@ def cosine_annealing(
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
+def mixed_precision(config: TrainSettings) -> str:
+    """What train.precision says; "auto" is bf16 where that is measured to pay, else no."""
+    if config.precision != "auto":
+        return config.precision
+    return "bf16" if pays("bf16", "cpu" if _on_cpu() else Accelerator().device.type) else "no"
+
+
+def _on_cpu() -> bool:
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
 def _accelerator(config: TrainSettings, segmenter: PromptSegmenter) -> Accelerator:
-    cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    precision = config.precision
-    if precision == "auto":
-        precision = "bf16" if bf16_pays("cpu" if cpu else Accelerator().device.type) else "no"
     return Accelerator(
-        mixed_precision=precision, cpu=cpu,
+        mixed_precision=mixed_precision(config), cpu=_on_cpu(),
         # the batch is the run's, however many processes share it; the order is the epoch's
         dataloader_config=DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True, data_seed=config.seed),
         # a tower that trains has parts behind the last extracted layer which get no gradient
@@ -255,6 +262,7 @@ def _cache(
             "event": "cache", "used": True, "photos": len(missing), "gigabytes": features.entry_bytes * len(missing) / 1e9,
         })  # fmt: skip
     segmenter.eval()
+    encoder = in_fastest_format(segmenter, ["bf16"]) if missing and accelerator.mixed_precision == "bf16" else segmenter
     photos = DataLoader(
         _Photos(data, [keys[key] for key in missing]), config.batch_size, num_workers=config.workers,
     )  # fmt: skip
@@ -262,7 +270,7 @@ def _cache(
         if number % accelerator.num_processes != accelerator.process_index:
             continue
         with accelerator.autocast():
-            below = segmenter.encode_below(segmenter.pixel_values(pixels.to(accelerator.device)))
+            below = encoder.encode_below(encoder.pixel_values(pixels.to(accelerator.device)))
         for row in range(len(pixels)):
             features.write(missing[number * config.batch_size + row], tuple(layer[row] for layer in below))
     accelerator.wait_for_everyone()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from core.masks import mask_png
@@ -13,7 +14,7 @@ from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
 from training.figures import FALSE_POSITIVE, paint, paint_heat
-from training.inference import inference_settings, load_predictor, mask_name, threshold_of
+from training.inference import in_fastest, inference_settings, load_predictor, mask_name, threshold_of
 
 workspace, store = open_workspace()
 st.title("Prompt lab")
@@ -46,8 +47,17 @@ with sentences():
     with right.expander("Whole, in tiles, larger, mirrored"):
         usual = inference_settings(store, run_id)
         inference = settings_form(InferenceSettings, usual, f"inference_{source}", columns=1)
-    with st.spinner("Looking"):
-        predictions = load_predictor(workspace, store, run_id, source, inference).predict(photo, prompts)
+    predictor = load_predictor(workspace, store, run_id, source, inference)
+    looked = st.session_state.get("looked")  # a moved threshold needs no second look
+    if looked is None or looked[0] is not predictor or looked[1] != prompts or not np.array_equal(looked[2], photo):
+        with st.spinner("Looking"):
+            looked = st.session_state["looked"] = (
+                predictor,
+                prompts,
+                photo,
+                in_fastest(predictor).predict(photo, prompts),
+            )
+    predictions = looked[3]
 
 for number, prediction in enumerate(predictions):
     usual_threshold = threshold_of(workspace, store, run_id, prediction.prompt)

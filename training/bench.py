@@ -2,8 +2,8 @@
 
 The reference is `CLIPSegForImageSegmentation` called as its documentation does: processor, fp32, one repeated image a
 prompt. Both sides have the full size (ViT-B/16, 352 px) with random weights, since speed does not depend on them. Figures
-are medians and their ratio; `peak` is the share of the machine's measured fp32 or bf16 matrix product that a variant
-reaches.
+are medians and their ratio; `peak` is the share of the machine's measured matrix product, in the format of that side's large
+products, that a variant reaches.
 """
 
 import statistics
@@ -25,7 +25,7 @@ from core.errors import RequestError
 from core.feature_cache import FeatureCache
 from core.losses import SegmentationLoss
 from core.model import PromptSegmenter, attend_by_matmul
-from core.precision import bf16_pays, in_fastest_dtype
+from core.precision import in_fastest_format, pays, product_seconds
 from core.predictor import Predictor
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import LossSettings
@@ -33,6 +33,7 @@ from data.synthetic import make_scene
 from training.folder_scoring import photos_in, score_folder
 from training.scratch import byte_level_tokenizer
 
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 BATCH = 8
 EPOCHS, TRAIN_SAMPLES, VAL_SAMPLES = 18, 4_588, 982
 """The published schedule."""
@@ -40,13 +41,14 @@ EPOCHS, TRAIN_SAMPLES, VAL_SAMPLES = 18, 4_588, 982
 
 @dataclass(frozen=True)
 class Row:
-    """ratio: how many times faster ours is. *_peak: FLOP/s over the machine's measured matrix product in the same format."""
+    """ratio: how many times faster ours is. *_peak: FLOP/s over those of the machine's measured product, of format `ours_format`."""
 
     ratio: float
     reference_ms: float
     ours_ms: float
     reference_peak: float | None = None
     ours_peak: float | None = None
+    ours_format: str | None = None
 
 
 class Bench:
@@ -68,10 +70,10 @@ class Bench:
         self.processor = CLIPSegProcessor(images, tokenizer)
         self.prompts = prompts
         self.segmenter = PromptSegmenter(self.reference, self.processor).eval()
-        self.small = in_fastest_dtype(self.segmenter)
+        self.by_format = {name: in_fastest_format(self.segmenter, [name]) for name in ("bf16", "int8")}
         self.photo = make_scene(1, (640, 640)).photo
         self._trained: tuple[Row, Row, Row] | None = None
-        self.peaks = {kind: _matmul_flops(kind) for kind in (torch.float32, torch.bfloat16)}
+        self.peaks = {name: _matmul_flops(name) for name in product_seconds()}
 
     # -- inference -------------------------------------------------------------------------------------------------
 
@@ -87,8 +89,7 @@ class Bench:
         with torch.inference_mode():
             pixels = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
             activations = segmenter.encode_image(segmenter.pixel_values(pixels))
-            repeated = tuple(layer.expand(len(prompts), -1, -1) for layer in activations)
-            return segmenter.decode(repeated, segmenter.embed(prompts))
+            return torch.cat([segmenter.decode(activations, text) for text in segmenter.embed(prompts).split(1)])
 
     def latency_1x1_fp32(self) -> Row:
         """One photo, one prompt, fp32. The logits for the same pixels are bit-equal, which is checked first."""
@@ -100,18 +101,25 @@ class Bench:
             )
         if not torch.equal(expected.reshape(found.shape), found):
             raise AssertionError("logits differ from the reference's")
-        return self._latency(self.segmenter, 1)
+        return self._latency("fp32", 1)
 
     def latency_1x1_bf16(self) -> Row:
-        """One photo, one prompt, in the format that the check chose."""
-        return self._latency(self.small, 1)
+        """One photo, one prompt, in bf16 where that pays and passes the check."""
+        return self._latency("bf16", 1)
+
+    def latency_1x1_int8(self) -> Row:
+        """One photo, one prompt, the vision layers' products in int8 where that pays and passes the check."""
+        return self._latency("int8", 1)
 
     def latency_1x5_bf16(self) -> Row:
-        """One photo, five prompts, in the format that the check chose."""
-        return self._latency(self.small, 5)
+        return self._latency("bf16", 5)
 
-    def _latency(self, segmenter: PromptSegmenter, count: int) -> Row:
-        prompts = self.prompts[:count]
+    def latency_1x5_int8(self) -> Row:
+        return self._latency("int8", 5)
+
+    def _latency(self, name: str, count: int) -> Row:
+        """In fp32 where the format does not pay here."""
+        segmenter, prompts = self.by_format.get(name, self.segmenter), self.prompts[:count]
 
         def reference() -> Any:
             return self._documented(prompts)
@@ -119,15 +127,16 @@ class Bench:
         def ours() -> Any:
             return self._ours(segmenter, self.photo, prompts)
 
-        return self._compare(reference, ours, segmenter.dtype)
+        return self._compare(reference, ours, name if segmenter is not self.segmenter else "fp32")
 
-    def folder_scoring(self, photos: int = 32) -> Row:
-        """A folder of 640x640 JPEGs to PNG masks on disk, whole pipeline, a photo."""
+    def folder_scoring(self, photos: int = 64) -> Row:
+        """A folder of 640x640 JPEGs to PNG masks on disk, whole pipeline, a photo, in the format that the check chose."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             for seed in range(photos):
                 Image.fromarray(make_scene(seed, (640, 640)).photo).save(folder / f"{seed}.jpg", quality=90)
-            paths, predictor, prompt = photos_in(folder), Predictor(self.small), self.prompts[0]
+            paths, predictor, prompt = photos_in(folder), Predictor(in_fastest_format(self.segmenter)), self.prompts[0]
+            chosen = min(("fp32", *filter(pays, self.by_format)), key=product_seconds().__getitem__)
 
             def reference() -> None:
                 for path in paths:
@@ -144,7 +153,11 @@ class Bench:
                 for _ in score_folder(paths, predictor, [prompt], [0.5], folder / "ours"):
                     pass
 
-            return self._compare(reference, ours, self.small.dtype, per=photos)
+            def one_by_one() -> None:  # the counter sees nothing of other threads
+                for _ in paths:
+                    predictor.predict(self.photo, [prompt])
+
+            return self._compare(reference, ours, chosen, per=photos, counted=one_by_one)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -165,14 +178,14 @@ class Bench:
         """Rows of a batch of 8: training step, filling the cache (against encoding in fp32), validation."""
         if self._trained is not None:
             return self._trained
-        bf16 = bf16_pays("cpu")
+        bf16 = pays("bf16")
         loss_of = SegmentationLoss(LossSettings())
         photos, masks = torch.rand(BATCH, 3, 352, 352), (torch.rand(BATCH, 352, 352) > 0.95).float()
         prompts = [self.prompts[number % len(self.prompts)] for number in range(BATCH)]
         tokens = self.processor.tokenizer(prompts, padding=True, return_tensors="pt")
         ours = PromptSegmenter(_copy(self.reference), self.processor)
         attend_by_matmul(ours.trained_layers())
-        small = in_fastest_dtype(ours)
+        small = in_fastest_format(ours, ["bf16"])
         both = [self.reference.decoder, ours.clipseg.decoder]
         optimizers = [torch.optim.AdamW(decoder.parameters(), lr=1e-4) for decoder in both]
         pixel_values = self.segmenter.pixel_values(photos)
@@ -209,8 +222,8 @@ class Bench:
                     optimizers[1].step()
                     optimizers[1].zero_grad()
 
-            kind = torch.bfloat16 if bf16 else torch.float32
-            filled = self._compare(encode, fill, small.dtype)
+            kind = "bf16" if bf16 else "fp32"
+            filled = self._compare(encode, fill, kind)
             step = self._compare(reference_step, our_step, kind)
             validation = self._compare(lambda: reference_step(False), lambda: our_step(False), kind)
         self._trained = step, filled, validation
@@ -220,7 +233,7 @@ class Bench:
 
     def attention_kernel(self) -> Row:
         """A cached training step in ours' format: the fused kernel (reference) beside plain matrix products (ours)."""
-        bf16 = bf16_pays("cpu")
+        bf16 = pays("bf16")
         sides = []
         for matmul in (False, True):
             side = PromptSegmenter(_copy(self.reference), self.processor)
@@ -236,30 +249,32 @@ class Bench:
             logits.mean().backward()
             segmenter.zero_grad()
 
-        return self._compare(lambda: step(sides[0]), lambda: step(sides[1]), kind, kind)
+        name = "bf16" if bf16 else "fp32"
+        return self._compare(lambda: step(sides[0]), lambda: step(sides[1]), name, name)
 
     def torch_compile(self) -> Row:
         """One photo, one prompt: ours as it is (reference) beside ours through torch.compile (ours), compiling left out."""
-        compiled = torch.compile(lambda pixels: self.small.encode_image(pixels))
-        pixels = self.small.pixel_values(torch.rand(1, 3, 352, 352))
+        small = self.by_format["bf16"]
+        compiled = torch.compile(lambda pixels: small.encode_image(pixels))
+        pixels = small.pixel_values(torch.rand(1, 3, 352, 352))
 
         def run(encode: Callable[[torch.Tensor], Any]) -> None:
             with torch.inference_mode():
                 encode(pixels)
 
-        kind = self.small.dtype
-        return self._compare(lambda: run(self.small.encode_image), lambda: run(compiled), kind, kind)
+        name = "bf16" if pays("bf16") else "fp32"
+        return self._compare(lambda: run(small.encode_image), lambda: run(compiled), name, name)
 
     # -- timing ----------------------------------------------------------------------------------------------------
 
     def _compare(
-        self, reference: Callable[[], Any], ours: Callable[[], Any], kind: torch.dtype,
-        reference_kind: torch.dtype = torch.float32, per: int = 1,
+        self, reference: Callable[[], Any], ours: Callable[[], Any], ours_format: str, reference_format: str = "fp32",
+        per: int = 1, counted: Callable[[], Any] | None = None,
     ) -> Row:  # fmt: skip
-        """Medians over the rounds, interleaved; work of `per` units is divided by it."""
+        """Medians over the rounds, interleaved; work of `per` units is divided by it. counted: does the products of ours."""
         flops = []
-        for side in (reference, ours):
-            with FlopCounterMode(display=False, custom_mapping=_PACKED) as counter:
+        for side in (reference, counted or ours):
+            with FlopCounterMode(display=False, custom_mapping=_FUSED) as counter:
                 side()
             flops.append(counter.get_total_flops())
         seconds: list[list[float]] = [[], []]
@@ -273,14 +288,15 @@ class Bench:
             a / b,
             a * 1e3 / per,
             b * 1e3 / per,
-            flops[0] / a / self.peaks[reference_kind],
-            flops[1] / b / self.peaks[kind],
+            flops[0] / a / self.peaks[reference_format],
+            flops[1] / b / self.peaks[ours_format],
+            ours_format,
         )
 
 
 NAMES = (
-    "latency_1x1_fp32", "latency_1x1_bf16", "latency_1x5_bf16", "folder_scoring", "train_epoch_cached",
-    "published_schedule", "attention_kernel", "torch_compile",
+    "latency_1x1_fp32", "latency_1x1_bf16", "latency_1x1_int8", "latency_1x5_bf16", "latency_1x5_int8", "folder_scoring",
+    "train_epoch_cached", "published_schedule", "attention_kernel", "torch_compile",
 )  # fmt: skip
 
 
@@ -296,22 +312,21 @@ def run_bench(
     for done, name in enumerate(chosen):
         on_progress(name, done, len(chosen))
         rows[name] = asdict(getattr(bench, name)())
-    peaks = {str(kind).removeprefix("torch."): flops / 1e9 for kind, flops in bench.peaks.items()}
     return {
         "ratios": rows,
         "machine": {
-            "threads": torch.get_num_threads(), "matmul_gflops": peaks, "dtype_chosen": str(bench.small.dtype),
+            "threads": torch.get_num_threads(), "matmul_gflops": {name: flops / 1e9 for name, flops in bench.peaks.items()},
             "cpu": torch.backends.cpu.get_cpu_capability(), "torch": torch.__version__,
         },
     }  # fmt: skip
 
 
-def _packed_flops(inputs: torch.Size, weights: torch.Size, *_: Any, **__: Any) -> int:
-    return 2 * inputs.numel() * weights[0]
+def _product_flops(inputs: torch.Size, *_: Any, out_shape: torch.Size, **__: Any) -> int:
+    return 2 * inputs.numel() * out_shape[-1]
 
 
-_PACKED = {torch.ops.mkldnn._linear_pointwise: _packed_flops}
-"""What the counter does not know of itself (`core.packed_linear`)."""
+_FUSED = dict.fromkeys((torch.ops.mkldnn._linear_pointwise, torch.ops.onednn.qlinear_pointwise), _product_flops)
+"""What the counter does not know of itself (`core.fused_layers`)."""
 
 
 def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:
@@ -320,12 +335,12 @@ def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:
     return again
 
 
-def _matmul_flops(kind: torch.dtype, side: int = 2048) -> float:
+def _matmul_flops(name: str, side: int = 2048) -> float:
     """FLOP/s of the best of several square products."""
-    left, right = torch.randn(side, side).to(kind), torch.randn(side, side).to(kind)
+    left, right = torch.randn(2, side, side).mul(30).to(_DTYPES[name])
     best = float("inf")
     for _ in range(6):
         began = time.perf_counter()
-        left @ right
+        torch._int_mm(left, right) if name == "int8" else left @ right
         best = min(best, time.perf_counter() - began)
     return 2 * side**3 / best

@@ -164,11 +164,11 @@ def predict(
 ) -> None:  # fmt: skip
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
-    A run looks as it was configured to; a folder is scored in bf16 where that is measured to pay.
+    A run looks as it was configured to; a folder is scored in int8 or bf16 where that is measured to pay.
     """
     from core.photos import read_photo
-    from training.folder_scoring import in_fastest, photos_in, score_folder
-    from training.inference import load_predictor, threshold_of, write_masks
+    from training.folder_scoring import photos_in, score_folder
+    from training.inference import in_fastest, load_predictor, threshold_of, write_masks
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")

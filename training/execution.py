@@ -26,7 +26,7 @@ from core.feature_cache import FeatureCache
 from core.files import write_atomically
 from core.model import PromptSegmenter
 from core.settings import LabelSettings
-from core.trainer import Event, Outcome, State, train
+from core.trainer import Event, Outcome, State, mixed_precision, train
 from data.records import Run
 from data.store import Store
 from data.workspace import Workspace
@@ -190,7 +190,8 @@ def _feature_cache(workspace: Workspace, segmenter: PromptSegmenter, config: Run
     with torch.inference_mode():
         below = segmenter.encode_below(torch.zeros(1, 3, *segmenter.input_hw))
     shape = (len(below), *below[0].shape[1:])
-    return FeatureCache(workspace.features, segmenter.frozen_key(), shape, int(config.cache.max_gb * 1e9))
+    key = f"{segmenter.frozen_key()} {mixed_precision(config.train)}"  # fp32 must not read what bf16 rounded
+    return FeatureCache(workspace.features, key, shape, int(config.cache.max_gb * 1e9))
 
 
 def _write_state(path: Path, state: State) -> None:

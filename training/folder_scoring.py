@@ -1,6 +1,7 @@
-"""Scoring a folder of photos: decoded ahead in worker processes, predicted one by one, masks written by threads.
+"""Scoring a folder of photos: decoded ahead in worker processes, then each predicted and written by one of a few threads.
 
-Memory stays flat however many photos there are: a few are decoded ahead, a few masks wait to be written.
+Photos side by side on a core each need no waiting for one another at every product, as one photo on all cores does, and
+what no product is in (resizing, PNG) is spread as well. Memory stays flat however many photos there are.
 """
 
 from collections import deque
@@ -13,12 +14,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from core.errors import PhotoError, RequestError
 from core.photos import Photo, read_photo
-from core.precision import in_fastest_dtype
 from core.predictor import Predictor, TextToMask
 from training.inference import write_masks
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
-_WAITING = 8
+_MOST_LANES = 4
+"""Photos predicted at once on a CPU; its cores are shared out among them."""
 
 
 def photos_in(folder: Path) -> list[Path]:
@@ -33,13 +34,6 @@ def photos_in(folder: Path) -> list[Path]:
     return paths
 
 
-def in_fastest(predictor: TextToMask) -> TextToMask:
-    """The same predictor in bf16, where that is measured to pay and to change nothing (`core.precision`)."""
-    if not isinstance(predictor, Predictor):
-        return predictor
-    return Predictor(in_fastest_dtype(predictor.segmenter), predictor.inference)
-
-
 def score_folder(
     paths: Sequence[Path], predictor: TextToMask, prompts: Sequence[str], thresholds: Sequence[float], out: Path, workers: int = 1,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
@@ -48,24 +42,27 @@ def score_folder(
     loader: DataLoader = DataLoader(
         _Photos(paths), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
     )
-    waiting: deque[tuple[Path, Future | PhotoError]] = deque()
-    with ThreadPoolExecutor(2) as writers:
-        for number, photo in enumerate(loader):
-            on_progress("score photos", number, len(paths))
-            path = paths[number]
-            if isinstance(photo, PhotoError):
-                waiting.append((path, photo))
-            else:
-                found = predictor.predict(photo.numpy(), prompts)
-                waiting.append((path, writers.submit(write_masks, path.name, found, thresholds, out)))
-            if len(waiting) > _WAITING:
-                yield _finished(*waiting.popleft())
-        while waiting:
-            yield _finished(*waiting.popleft())
+    threads = torch.get_num_threads()
+    lanes = min(_MOST_LANES, threads) if isinstance(predictor, Predictor) and predictor.on_cpu else 1
 
+    def finish(path: Path, photo: torch.Tensor | PhotoError) -> list[Path] | PhotoError:
+        if isinstance(photo, PhotoError):
+            return photo
+        return write_masks(path.name, predictor.predict(photo.numpy(), prompts), thresholds, out)
 
-def _finished(path: Path, result: Future | PhotoError) -> tuple[Path, list[Path] | PhotoError]:
-    return path, result if isinstance(result, PhotoError) else result.result()
+    waiting: deque[tuple[Path, Future[list[Path] | PhotoError]]] = deque()
+    try:
+        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads // lanes,)) as pool:
+            for number, photo in enumerate(loader):
+                on_progress("score photos", number, len(paths))
+                waiting.append((paths[number], pool.submit(finish, paths[number], photo)))
+                if len(waiting) > 2 * lanes:
+                    path, found = waiting.popleft()
+                    yield path, found.result()
+            for path, found in waiting:
+                yield path, found.result()
+    finally:
+        torch.set_num_threads(threads)  # threads that begin later take the number that was set last
 
 
 class _Photos(Dataset):

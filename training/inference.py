@@ -10,6 +10,7 @@ from core.errors import RequestError
 from core.masks import write_mask_png
 from core.model import PromptSegmenter
 from core.model_names import COMPACT, GROUNDED_SAM, SAM3
+from core.precision import in_fastest_format
 from core.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO, Prediction, Predictor, TextToMask
 from core.prompts import class_of_prompt, slug
 from core.settings import InferenceSettings
@@ -62,6 +63,16 @@ def load_predictor(
     if not config.is_file():
         raise RequestError(f"run {run_id} ({run.status}) has no checkpoint; choose one that finished an epoch")
     return _predictor(str(config.parent), config.stat().st_mtime, settings)
+
+
+_fastest = lru_cache(maxsize=2)(in_fastest_format)
+
+
+def in_fastest(predictor: TextToMask) -> TextToMask:
+    """The same predictor in int8 or bf16, where that is measured to pay and to change nothing (`core.precision`)."""
+    if not isinstance(predictor, Predictor):
+        return predictor
+    return Predictor(_fastest(predictor.segmenter), predictor.inference)
 
 
 def inference_settings(store: Store, run_id: str | None) -> InferenceSettings:

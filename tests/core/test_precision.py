@@ -2,56 +2,88 @@ import copy
 
 import pytest
 import torch
-from torch import nn
 
 from core import precision
+from core.fused_layers import FusedLayer
 from core.model import PromptSegmenter
-from core.packed_linear import PackedLinear, pack_linears
 
 
-def test_bf16_is_chosen_by_measurement(monkeypatch):
-    seconds = {0: 5.0, 1: 1.0}
-    state = {"now": 0.0, "calls": 0}
+@pytest.fixture
+def measured(monkeypatch):
+    def state(**seconds):
+        monkeypatch.setattr(precision, "product_seconds", lambda device="cpu": seconds)
 
-    def tick():
-        state["calls"] += 1
-        pair, end = divmod(state["calls"] - 1, 2)
-        if end:
-            state["now"] += seconds[pair % 2]
-        return state["now"]
-
-    monkeypatch.setattr(precision.time, "perf_counter", tick)
-    assert precision.bf16_pays.__wrapped__("cpu")
-    seconds.update({0: 1.0, 1: 1.0})
-    assert not precision.bf16_pays.__wrapped__("cpu")
+    return state
 
 
-def test_it_answers_on_this_machine():
-    assert precision.bf16_pays("cpu") in (True, False)
+def vision_layers(segmenter):
+    return segmenter.clipseg.clip.vision_model.encoder.layers
 
 
-def test_packed_linears_compute_what_the_linears_did():
-    module = nn.Sequential(nn.Linear(48, 96), nn.ReLU(), nn.Sequential(nn.Linear(96, 8, bias=False)))
-    inputs = torch.randn(2, 5, 48)
-    expected = module(inputs)
-    packed = copy.deepcopy(module)
-    pack_linears(packed, tokens=5)
-    if not any(isinstance(part, PackedLinear) for part in packed.modules()):
-        pytest.skip("oneDNN cannot pack here")
-    assert not any(isinstance(part, nn.Linear) for part in packed.modules())
-    torch.testing.assert_close(packed(inputs), expected)
-    torch.testing.assert_close(packed(inputs[0, :3]), expected[0, :3])  # another number of rows than packed for
+def test_every_format_of_this_machine_is_timed():
+    seconds = precision.product_seconds("cpu")
+    assert {"fp32", "bf16"} <= set(seconds) <= {"fp32", "bf16", "int8"}
+    assert min(seconds.values()) > 0
 
 
-def test_the_smaller_segmenter_answers_as_the_whole_one(tiny_segmenter, monkeypatch):
-    monkeypatch.setattr(precision, "bf16_pays", lambda device: True)
+def test_a_format_pays_when_it_is_clearly_faster(measured):
+    measured(fp32=1.0, bf16=0.5, int8=0.9)
+    assert precision.pays("bf16")
+    assert not precision.pays("int8")
+    measured(fp32=1.0, bf16=2.0)
+    assert not precision.pays("bf16")
+    assert not precision.pays("int8")  # this CPU has none
+
+
+@pytest.mark.parametrize("name", ["bf16", "int8"])
+def test_a_smaller_segmenter_answers_as_the_whole_one(tiny_segmenter, measured, name):
+    if name == "int8" and not torch.cpu._is_vnni_supported():
+        pytest.skip("this CPU has no VNNI")
+    measured(fp32=1.0, bf16=0.1, int8=0.1)
     segmenter = PromptSegmenter(copy.deepcopy(tiny_segmenter.clipseg), tiny_segmenter.processor)
-    small = precision.in_fastest_dtype(segmenter)
+    small = precision.in_fastest_format(segmenter, [name])
     assert small.dtype == torch.bfloat16
+    assert all(isinstance(layer, FusedLayer) for layer in [*vision_layers(small), *small.clipseg.decoder.layers])
     assert segmenter.dtype == torch.float32
-    assert precision.in_fastest_dtype(small) is small
+    assert not isinstance(vision_layers(segmenter)[0], FusedLayer)
+    assert precision.in_fastest_format(small) is small
     photos, prompts = torch.rand(2, 3, 100, 80), ["segment crack", "segment joint tape"]
     with torch.inference_mode():
-        difference = (small(photos, prompts).sigmoid() - segmenter(photos, prompts).sigmoid()).abs()
-    assert difference.mean() < 0.01
-    assert difference.max() < 0.1
+        expected, found = segmenter(photos, prompts), small(photos, prompts)
+    assert 0 < (found - expected).pow(2).mean().sqrt() < precision.MAX_ERROR
+
+
+def test_int8_does_without_bf16(tiny_segmenter, measured):
+    if not torch.cpu._is_vnni_supported():
+        pytest.skip("this CPU has no VNNI")
+    measured(fp32=1.0, bf16=2.0, int8=0.1)
+    small = precision.in_fastest_format(tiny_segmenter)
+    assert small.dtype == torch.float32
+    assert isinstance(vision_layers(small)[0], FusedLayer)
+    assert precision.in_fastest_format(small) is small
+
+
+def test_the_fastest_format_that_keeps_the_answers_is_chosen(tiny_segmenter, measured, monkeypatch):
+    tried = []
+    whole = precision._in_format
+
+    def spoil(segmenter, name):
+        tried.append(name)
+        small = whole(segmenter, name)
+        if name in spoiled:
+            small.clipseg.decoder.transposed_convolution[-1].bias.data += 1
+        return small
+
+    monkeypatch.setattr(precision, "_in_format", spoil)
+    monkeypatch.setattr(precision.torch.cpu, "_is_vnni_supported", lambda: True)
+    measured(fp32=1.0, bf16=0.3, int8=0.2)
+    spoiled = ["int8"]
+    small = precision.in_fastest_format(tiny_segmenter)
+    assert tried == ["int8", "bf16"]
+    assert small is not tiny_segmenter
+    spoiled = ["int8", "bf16"]
+    assert precision.in_fastest_format(tiny_segmenter) is tiny_segmenter
+    measured(fp32=1.0, bf16=0.9, int8=0.9)
+    tried.clear()
+    assert precision.in_fastest_format(tiny_segmenter) is tiny_segmenter
+    assert tried == []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.predictor import Predictor
 from core.sizes import band_size
 from dashboard import state
 from data.demo import ensure_demo
@@ -218,6 +219,17 @@ def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained)
     assert [slider.value for slider in app.slider] == [0.5, 0.5]
     app.number_input(key=f"inference_run {trained}_tiles").set_value(10).run()
     assert "inference.tiles" in app.error[0].value
+
+
+def test_prompt_lab_looks_again_for_a_prompt_but_not_for_a_threshold(trained, monkeypatch):
+    looks, predict = [], Predictor.predict
+    monkeypatch.setattr(Predictor, "predict", lambda *asked: looks.append(asked[2]) or predict(*asked))
+    app = show("prompt_lab")
+    app.slider[0].set_value(0.2).run()
+    assert looks == [["segment wall crack", "segment joint tape"]]
+    app.text_area[0].set_value("segment crack").run()
+    assert looks[1:] == [["segment crack"]]
+    assert not app.exception
 
 
 def test_demo_workspace_is_made_once(tmp_path):

@@ -14,7 +14,8 @@ def test_a_row_holds_a_ratio_and_fp32_logits_equal_the_reference():
     row = document["ratios"]["latency_1x1_fp32"]
     assert row["ratio"] == pytest.approx(row["reference_ms"] / row["ours_ms"])
     assert row["ours_peak"] > 0
-    assert document["machine"]["matmul_gflops"]["float32"] > 0
+    assert row["ours_format"] == "fp32"
+    assert document["machine"]["matmul_gflops"]["fp32"] > 0
 
 
 def test_every_name_is_a_benchmark():

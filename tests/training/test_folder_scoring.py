@@ -1,5 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from core.errors import PhotoError, RequestError
@@ -31,6 +34,20 @@ def test_masks_equal_those_of_single_predictions_and_broken_photos_stop_nothing(
     assert [mask.name for mask in masks] == ["07__segment_crack.png", "07__segment_joint_tape.png"]
     for mask, prediction in zip(masks, expected, strict=True):
         assert np.array_equal(read_mask_png(mask), prediction.mask(0.5))
+
+
+def test_threads_that_begin_later_have_as_many_cores_as_before(folder, tiny_segmenter):
+    def threads_elsewhere():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    before = torch.get_num_threads(), threads_elsewhere()
+    found = score_folder(
+        photos_in(folder), Predictor(tiny_segmenter), ["segment crack"], [0.5], folder / "out", workers=0
+    )
+    next(found)
+    found.close()  # left in the middle
+    assert (torch.get_num_threads(), threads_elsewhere()) == before
 
 
 def test_folders_that_cannot_be_scored(tmp_path):
