@@ -191,7 +191,7 @@ class PromptSegmenter(nn.Module):
         are still to come, the state they begin from; each (B, 1 + (S/P)^2, D)."""
         vision = self.clipseg.clip.vision_model
         patches = vision.embeddings.patch_embedding(pixel_values).flatten(2).transpose(1, 2)
-        tokens = torch.cat([vision.embeddings.class_embedding.expand(len(patches), 1, -1), patches], dim=1)
+        tokens = torch.cat([vision.embeddings.class_embedding.expand(patches.shape[0], 1, -1), patches], dim=1)
         hidden = vision.pre_layrnorm(tokens + self._positions(tokens, *pixel_values.shape[-2:]))
         outputs = self._run(hidden, 0, self.cut)
         extracted = [outputs[number] for number in self._used if number < self.cut]
