@@ -244,10 +244,8 @@ class PromptSegmenter(nn.Module):
         keys = [(prompt, self.image_mean.device, self.dtype) for prompt in prompts]
         for prompt, key in zip(prompts, keys, strict=True):
             if key not in self._embedded:
-                with (
-                    torch.inference_mode(False),
-                    torch.no_grad(),
-                ):  # a tensor born in inference mode cannot be trained from
+                # a tensor born in inference mode could not be trained from
+                with torch.inference_mode(False), torch.no_grad():
                     self._embedded[key] = self.encode_text([prompt])
         return torch.cat([self._embedded[key] for key in keys])
 

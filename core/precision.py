@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from core.fused_layers import FusedLayer, Int8Product, PackedProduct, can_fuse, fuse
-from core.model import PromptSegmenter
+from core.model import PromptSegmenter, attend_by_matmul
 
 WORTH_IT = 1.3
 """A format must be this much faster before it is chosen: it gives up 16 bits of mantissa or more."""
@@ -29,8 +29,8 @@ def product_seconds(device_type: str = "cpu") -> dict[str, float]:
     A few dozen milliseconds, once a process. CPUs with AMX or AVX-512 bf16 units and recent GPUs gain 2x to 8x by bf16; older
     CPUs emulate it and lose.
     """
-    device = torch.device(device_type)
-    tokens, weights = torch.randn(TOKENS, 768, device=device), torch.randn(3072, 768, device=device)
+    device, random = torch.device(device_type), torch.Generator().manual_seed(0)  # a run's own draws stay as they were
+    tokens, weights = (torch.randn(rows, 768, generator=random).to(device) for rows in (TOKENS, 3072))
     smaller = tokens.bfloat16(), weights.bfloat16()
     sides = {"fp32": lambda: F.linear(tokens, weights), "bf16": lambda: F.linear(*smaller)}
     if device_type == "cpu" and torch.cpu._is_vnni_supported():
@@ -83,8 +83,10 @@ def _in_format(segmenter: PromptSegmenter, name: str) -> PromptSegmenter:
     device = segmenter.image_mean.device.type
     dtype = torch.bfloat16 if name == "bf16" or pays("bf16", device) else torch.float32
     smaller = copy.deepcopy(segmenter)
+    encoder, decoder = smaller.clipseg.clip.vision_model.encoder, smaller.clipseg.decoder
+    if device == "cpu":
+        attend_by_matmul(encoder.layers)  # those that cannot be fused
     if device == "cpu" and can_fuse(dtype):
-        product = Int8Product if name == "int8" else PackedProduct
-        fuse(smaller.clipseg.clip.vision_model.encoder.layers, True, product, dtype, TOKENS)
-        fuse(smaller.clipseg.decoder.layers, False, PackedProduct, dtype, TOKENS)
+        fuse(encoder.layers, True, Int8Product if name == "int8" else PackedProduct, dtype, TOKENS)
+        fuse(decoder.layers, False, PackedProduct, dtype, TOKENS)
     return smaller.to(dtype)

@@ -97,9 +97,8 @@ class Predictor:
         if segmenter.refiner is not None and (size := self._grid_of_look((height, width))) != (height, width):
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         logits = pixels.new_empty(len(text), height, width)
-        for row, embedding in enumerate(
-            text.split(1)
-        ):  # one at a time: an answer depends on no other prompt's rounding
+        # one prompt at a time: an answer then depends on no other's rounding
+        for row, embedding in enumerate(text.split(1)):
             found = segmenter.refine(pixels, segmenter.decode(activations, embedding), embedding)
             logits[row] = F.interpolate(found[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
         return logits

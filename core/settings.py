@@ -144,3 +144,9 @@ class TrainSettings(Settings):
     size_px: int = Field(352, ge=32, le=2048, description="Side, in pixels, of the square training crops")
     workers: int = Field(0, ge=0, le=64, description="Processes that read photos ahead of the loop")
     seed: int = Field(42, ge=0, description="Seed of everything random")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _unquoted_no(cls, value: object) -> object:
+        """YAML reads an unquoted no as false."""
+        return "no" if value is False else value

@@ -5,10 +5,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, gather_object, set_seed
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -91,6 +92,12 @@ def train(
         optimizer.load_state_dict(state.optimizer)
         scheduler.load_state_dict(state.scheduler)
     model, optimizer, loader, val_loader = accelerator.prepare(segmenter, optimizer, loader, val_loader)
+
+    @cache
+    def encoder() -> PromptSegmenter:
+        """Fills the feature cache. Made once, because what is frozen stays, and only if something is to be cached."""
+        return in_fastest_format(segmenter, ["bf16"]) if accelerator.mixed_precision == "bf16" else segmenter
+
     loss_of, recent = SegmentationLoss(loss_terms), deque[float](maxlen=100)
     began, before, stopped, chunk = time.monotonic(), state.seconds, False, config.batch_size
     if not accelerator.is_main_process:
@@ -103,7 +110,7 @@ def train(
         loader.set_epoch(epoch)
         if features is not None:
             for data in (train_set, val_set):
-                _cache(features, data, segmenter, accelerator, config, on_event)
+                _cache(features, data, segmenter, accelerator, config, on_event, encoder)
         epoch_began, loss_sum, seen = time.monotonic(), 0.0, 0
         model.train()
         for step, batch in enumerate(loader, 1):  # photos (B,3,S,S), prompts list[str], masks (B,S,S), indices (B,)
@@ -163,7 +170,7 @@ def mixed_precision(config: TrainSettings) -> str:
     """What train.precision says; "auto" is bf16 where that is measured to pay, else no."""
     if config.precision != "auto":
         return config.precision
-    return "bf16" if pays("bf16", "cpu" if _on_cpu() else Accelerator().device.type) else "no"
+    return "bf16" if pays("bf16", "cpu" if _on_cpu() else PartialState().device.type) else "no"
 
 
 def _on_cpu() -> bool:
@@ -247,7 +254,7 @@ def _over_processes(value: float, accelerator: Accelerator) -> float:
 @torch.inference_mode()
 def _cache(
     features: FeatureCache, data: PromptedDataset, segmenter: PromptSegmenter, accelerator: Accelerator,
-    config: TrainSettings, on_event: Callable[[Event], None],
+    config: TrainSettings, on_event: Callable[[Event], None], encoder: Callable[[], PromptSegmenter],
 ) -> None:  # fmt: skip
     """Have every view of this epoch in the cache, or say why the photos are encoded anew."""
     data.features = None
@@ -262,15 +269,15 @@ def _cache(
             "event": "cache", "used": True, "photos": len(missing), "gigabytes": features.entry_bytes * len(missing) / 1e9,
         })  # fmt: skip
     segmenter.eval()
-    encoder = in_fastest_format(segmenter, ["bf16"]) if missing and accelerator.mixed_precision == "bf16" else segmenter
     photos = DataLoader(
         _Photos(data, [keys[key] for key in missing]), config.batch_size, num_workers=config.workers,
     )  # fmt: skip
     for number, pixels in enumerate(photos):
         if number % accelerator.num_processes != accelerator.process_index:
             continue
+        frozen = encoder()
         with accelerator.autocast():
-            below = encoder.encode_below(encoder.pixel_values(pixels.to(accelerator.device)))
+            below = frozen.encode_below(frozen.pixel_values(pixels.to(accelerator.device)))
         for row in range(len(pixels)):
             features.write(missing[number * config.batch_size + row], tuple(layer[row] for layer in below))
     accelerator.wait_for_everyone()

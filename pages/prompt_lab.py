@@ -51,12 +51,8 @@ with sentences():
     looked = st.session_state.get("looked")  # a moved threshold needs no second look
     if looked is None or looked[0] is not predictor or looked[1] != prompts or not np.array_equal(looked[2], photo):
         with st.spinner("Looking"):
-            looked = st.session_state["looked"] = (
-                predictor,
-                prompts,
-                photo,
-                in_fastest(predictor).predict(photo, prompts),
-            )
+            found = in_fastest(predictor).predict(photo, prompts)
+        looked = st.session_state["looked"] = (predictor, prompts, photo, found)
     predictions = looked[3]
 
 for number, prediction in enumerate(predictions):

@@ -87,3 +87,11 @@ def test_the_fastest_format_that_keeps_the_answers_is_chosen(tiny_segmenter, mea
     tried.clear()
     assert precision.in_fastest_format(tiny_segmenter) is tiny_segmenter
     assert tried == []
+
+
+def test_measuring_draws_nothing_from_the_runs_random_numbers():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    precision.product_seconds.__wrapped__("cpu")
+    assert torch.equal(torch.rand(4), expected)

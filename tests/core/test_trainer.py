@@ -1,7 +1,10 @@
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
-from core.trainer import cosine_annealing
+from core import trainer
+from core.settings import TrainSettings
+from core.trainer import cosine_annealing, mixed_precision
 
 
 def rates(scheduler, optimizer, steps):
@@ -31,3 +34,11 @@ def test_warm_up_rises_then_falls():
     assert found[:top] == sorted(found[:top])
     assert found[top:] == sorted(found[top:], reverse=True)
     assert found[0] < 0.1 * max(found)
+
+
+def test_asking_what_pays_leaves_the_choice_to_accelerate_open(monkeypatch):
+    monkeypatch.setattr(trainer, "_on_cpu", lambda: False)  # as with a GPU, whose name accelerate is asked for
+    monkeypatch.setattr(trainer, "pays", lambda name, device: True)
+    before = dict(AcceleratorState._shared_state)
+    assert mixed_precision(TrainSettings(precision="auto")) == "bf16"
+    assert AcceleratorState._shared_state == before

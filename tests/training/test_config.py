@@ -31,6 +31,7 @@ def test_shipped_files_load_and_come_back_equal(name, tmp_path):
 def test_overrides():
     config = load_config("published", ["train.lr=3e-4", "augment.flip=true", "model.refiner.width=16", "name=ours"])
     assert (config.train.lr, config.augment.flip, config.name) == (3e-4, True, "ours")
+    assert load_config("recommended", ["train.precision=no"]).train.precision == "no"  # YAML calls it false
     assert config.model.refiner is not None
     assert config.model.refiner.width == 16
 
