@@ -22,7 +22,6 @@ with st.container(horizontal=True, vertical_alignment="center"):
 st.dataframe(pd.DataFrame(report.rows), hide_index=True, width="stretch")
 
 samples = store.samples()
-by_id = {sample.id: sample for sample in samples}
 groups = defaultdict(list)
 for sample in samples:
     groups[sample.group].append(sample)
@@ -78,6 +77,6 @@ with tabs[2]:
 with tabs[3]:
     class_name = st.selectbox("Class", sorted({sample.class_name for sample in samples}))
     boxes = st.toggle("Box-only labels")
-    chosen = [s for s in samples if s.class_name == class_name and (not boxes or s.box_only)]
+    chosen = [s for s in samples if s.class_name == class_name and (not boxes or s.is_box)]
     number = st.number_input("Page", 1, max(1, -(-len(chosen) // 20)), width=140)
     tiles(chosen[(number - 1) * 20 : number * 20])

@@ -42,27 +42,25 @@ def rle_area(rle: Rle) -> int:
     return int(coco_mask.area(_as_bytes(rle)))
 
 
+def same_mask(one: Rle, other: Rle) -> bool:
+    """Whether two encodings show one mask: runs may be cut up differently."""
+    if list(one["size"]) != list(other["size"]):
+        return False
+    return one["counts"] == other["counts"] or np.array_equal(decode_rle(one), decode_rle(other))
+
+
 def rle_box(rle: Rle) -> list[float]:
     """[x, y, width, height] in pixels around the foreground; all 0 when there is none."""
     return [float(value) for value in coco_mask.toBbox(_as_bytes(rle))]
 
 
-def union_rles(rles: Sequence[Rle]) -> Rle:
-    """The union of masks of one size. Raises ValueError when there is none or the sizes differ."""
-    return _merge_rles(rles, intersect=False)
-
-
 def intersect_rles(rles: Sequence[Rle]) -> Rle:
     """What all masks of one size share. Raises ValueError when there is none or the sizes differ."""
-    return _merge_rles(rles, intersect=True)
-
-
-def _merge_rles(rles: Sequence[Rle], intersect: bool) -> Rle:
     if not rles:
-        raise ValueError("at least one mask is needed to merge")
+        raise ValueError("at least one mask is needed to intersect")
     if len({tuple(rle["size"]) for rle in rles}) > 1:
         raise ValueError(f"masks differ in size: {[rle['size'] for rle in rles]}")
-    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=intersect)
+    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=True)
     return {"size": [int(side) for side in merged["size"]], "counts": merged["counts"].decode("ascii")}
 
 

@@ -68,8 +68,8 @@ def data_facts(store: Store) -> dict[str, Any]:
         "samples": len(samples),
         "groups": len(set(groups.values())),
         "leaks": len(find_leaks(groups, {sample.id: sample.split for sample in samples})),
-        "box_only": sum(sample.box_only and sample.revision == 1 for sample in samples),
-        "corrected": sum(sample.revision > 1 for sample in samples),
+        "box_only": sum(sample.is_box for sample in samples),
+        "corrected": sum(not sample.as_imported for sample in samples),
         "counts": {name: dict(by_split) for name, by_split in sorted(counts.items())},
     }
 
