@@ -167,20 +167,31 @@ def predict(
 ) -> None:
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
-    A run looks as it was configured to; a folder is scored in int8 or bf16 where that is measured to pay.
+    A run looks as it was configured to. Photos are looked at in int8 or bf16 where that was measured to pay; it is measured
+    once a run or a machine, so a photo gives the same mask alone and in a folder. No workspace is needed without --run.
     """
+    from core.models.predictor import DEFAULT_THRESHOLD
     from core.photos import read_photo
-    from training.inference.folder import photos_in, score_folder
-    from training.inference.predictors import in_fastest, load_predictor, threshold_of, write_masks
+    from training.inference.folder import photos_in, predict_alone, score_folder
+    from training.inference.formats import prediction_format
+    from training.inference.predictors import in_number_format, load_predictor, named_predictor, threshold_of, write_masks
+    from training.runs.runs import run_folder
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
-    opened, store = _open(workspace)
+    photos = photos_in(image) if image.is_dir() else []
+    photo = None if photos else read_photo(image)
     asked = {"tiles": tiles, "side_px": side, "flips": flips}
     inference = {name: value for name, value in asked.items() if value is not None}
-    thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
-    if image.is_dir():
-        photos, predictor = photos_in(image), in_fastest(load_predictor(opened, store, run, checkpoint, inference))
+    if run is None:
+        predictor, folder = named_predictor(checkpoint, inference), None
+        thresholds = [threshold or DEFAULT_THRESHOLD for _ in prompts]
+    else:
+        opened, store = _open(workspace)
+        predictor, folder = load_predictor(opened, store, run, inference=inference), run_folder(opened, run)
+        thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
+    predictor = in_number_format(predictor, prediction_format(folder))
+    if photo is None:
         written, refused = [], []
         with progress() as on_progress:
             for _, found in score_folder(photos, predictor, prompts, thresholds, out, on_progress=on_progress):
@@ -189,14 +200,14 @@ def predict(
                     stderr.print(f"left out: {found}")
                 else:
                     written += [str(path) for path in found]
-        return emit({"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {len(photos)} photos in {out}")
-    photo = read_photo(image)
-    predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
+        document = {"masks": written, "refused": refused, "number_format": predictor.number_format}
+        return emit(document, as_json, f"{len(written)} masks of {len(photos)} photos in {out}")
+    predictions = predict_alone(predictor, photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
     paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
-    emit({"masks": paths}, as_json, "\n".join(paths))
+    emit({"masks": paths, "number_format": predictor.number_format}, as_json, "\n".join(paths))
 
 
 @app.command()
@@ -297,13 +308,15 @@ def onnx(
     from core.models.onnx_export import export_onnx
     from core.models.predictor import Predictor
     from training.config import make_config
-    from training.inference.predictors import load_predictor
+    from training.inference.predictors import load_predictor, named_predictor
 
-    opened, store = _open(workspace)
-    predictor = load_predictor(opened, store, run, checkpoint)
+    if run is None:
+        predictor, config = named_predictor(checkpoint), load_config()
+    else:
+        opened, store = _open(workspace)
+        predictor, config = load_predictor(opened, store, run), make_config(store.run(run).config)
     if not isinstance(predictor, Predictor):
         raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
-    config = make_config(store.run(run).config) if run else load_config()
     prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
     differences = export_onnx(predictor.segmenter, folder, prompts)
     lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]

@@ -12,6 +12,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 from pycocotools import mask as coco_mask
 
 from core.files import write_atomically
@@ -115,15 +116,17 @@ def draw_band(points_xy: NDArray[np.floating], width_px: float, size_hw: tuple[i
     return mask
 
 
-def write_mask_png(mask: Mask, path: Path) -> None:
+def write_mask_png(mask: Mask, path: Path, number_format: str | None = None) -> None:
     """`mask_png` in a file."""
-    write_atomically(path, mask_png(mask))
+    write_atomically(path, mask_png(mask, number_format))
 
 
-def mask_png(mask: Mask) -> bytes:
-    """PNG of one channel, {0, 255}, the mask's size."""
-    buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=1)
+def mask_png(mask: Mask, number_format: str | None = None) -> bytes:
+    """PNG of one channel, {0, 255}, the mask's size. number_format: of a prediction, kept as the text chunk of that name."""
+    buffer, told = io.BytesIO(), PngInfo()
+    if number_format is not None:
+        told.add_text("number_format", number_format)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=1, pnginfo=told)
     return buffer.getvalue()
 
 
