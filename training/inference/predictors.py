@@ -74,7 +74,7 @@ _smaller = lru_cache(maxsize=2)(in_format)
 
 
 def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
-    """The same predictor in a number format (`training.inference.formats`), or in fp32 where `core.models.number_formats.in_format` says so."""
+    """The same predictor in a number format that was decided on; in fp32 where this machine or checkpoint cannot have it."""
     if not isinstance(predictor, Predictor):
         return predictor
     segmenter = _smaller(predictor.segmenter, name)

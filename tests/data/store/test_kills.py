@@ -12,7 +12,7 @@ from core.masks.strokes import patch_between
 from data.store.drafts import Stroke
 from data.store.store import Store
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
