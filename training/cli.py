@@ -3,9 +3,11 @@
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
 """
 
+import errno
 import getpass
 import json
 import logging
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -45,26 +47,32 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="The folder everything lives in", default_factory=default_root)
 ]
+LOOPBACK = "127.0.0.1"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout")]
 SplitOption = Annotated[str, typer.Option(help="train, val or test")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard")]
+HostOption = Annotated[str, typer.Option(help="Address the dashboard listens on; 0.0.0.0: whoever reaches it gets in")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
 
 
 @app.command()
 def demo(
     workspace: WorkspaceOption,
-    port: Annotated[int, typer.Option(help="Port of the dashboard")] = 8501,
+    port: PortOption = 8501,
+    host: HostOption = LOOPBACK,
     dashboard_too: Annotated[bool, typer.Option("--open/--no-open", help="Open the dashboard on it")] = True,
 ) -> None:
     """Make the demo workspace (generated photos) and open the dashboard on it."""
     from training.runs.demo_run import ensure_demo_run
 
+    if dashboard_too:
+        _check_address(host, port)
     opened, store = _open(workspace)
     with progress() as on_progress:
         ensure_demo(opened, store, on_progress)
         ensure_demo_run(opened, store, on_progress)
     if dashboard_too:
-        dashboard(workspace, port)
+        dashboard(workspace, port, host)
 
 
 @app.command()
@@ -395,8 +403,9 @@ def scale(
 
 
 @app.command()
-def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help="Port")] = 8501) -> None:
-    """Open the dashboard on the workspace."""
+def dashboard(workspace: WorkspaceOption, port: PortOption = 8501, host: HostOption = LOOPBACK) -> None:
+    """Open the dashboard on the workspace. Nobody signs in, so it listens on this machine alone unless --host says otherwise."""
+    _check_address(host, port)
     opened, _ = _open(workspace)
     command = [
         sys.executable,
@@ -406,6 +415,8 @@ def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help
         str(ROOT / "dashboard" / "app.py"),
         "--server.port",
         str(port),
+        "--server.address",
+        host,
         "--",
         "--workspace",
         str(opened.root),
@@ -437,6 +448,20 @@ def main() -> None:
     except DrywallError as error:
         stderr.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises RequestError when nothing can listen there."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a dashboard that ended just now is in nobody's way
+            probe.bind((host, port))
+    except OSError as error:
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        raise RequestError(
+            f"the dashboard cannot listen on {host}, port {port} ({error.strerror}); choose another {option}"
+        ) from error
 
 
 def _open(root: Path) -> tuple[Workspace, Store]:
