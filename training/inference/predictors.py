@@ -77,8 +77,7 @@ def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
     """The same predictor in a number format that was decided on; in fp32 where this machine or checkpoint cannot have it."""
     if not isinstance(predictor, Predictor):
         return predictor
-    segmenter = _smaller(predictor.segmenter, name)
-    return Predictor(segmenter, predictor.inference, name if segmenter is not predictor.segmenter else "fp32")
+    return Predictor(_smaller(predictor.segmenter, name), predictor.inference)
 
 
 def _changed(settings: InferenceSettings, inference: Mapping[str, Any] | None) -> InferenceSettings:
