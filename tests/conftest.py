@@ -18,11 +18,18 @@ from data.store import Store
 from data.synthetic_export import write_roboflow_export
 from data.upgrades import UPGRADES
 from data.workspace import Workspace
+from docs.screenshots import CHROMIUM
 from training.scratch import untrained_segmenter
 
+pytest_plugins = ["tests.honest_run"]
 torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
 PROMPTS = [prompt for synonyms in PUBLISHED_SYNONYMS.values() for prompt in synonyms]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}; apt-get install chromium")
 
 
 @pytest.fixture(scope="session")
