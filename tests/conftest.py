@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing downloads weights; a test that tried would fail at once
+os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # it warns, line after line, that no dashboard is running
 
+import hypothesis
 import pytest
 import torch
 
@@ -21,6 +23,8 @@ from data.workspace import Workspace
 from docs.screenshots import CHROMIUM
 from training.scratch import untrained_segmenter
 
+hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is slow, not wrong
+hypothesis.settings.load_profile("suite")
 pytest_plugins = ["tests.honest_run"]
 torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
