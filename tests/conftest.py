@@ -14,20 +14,20 @@ import pytest
 import streamlit
 import torch
 
-from core.model import PromptSegmenter
+from core.models.clipseg import PromptSegmenter
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import RefinerSettings
-from data.preparation import prepare
-from data.store import Store
-from data.synthetic_export import write_roboflow_export
-from data.upgrades import UPGRADES
+from data.intake.preparation import prepare
+from data.store.store import Store
+from data.store.upgrades import UPGRADES
+from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
 from docs.screenshots import CHROMIUM
 from training.config import load_config
-from training.evaluation import evaluate
-from training.execution import execute
-from training.runs import create_run
-from training.scratch import untrained_segmenter
+from training.runs.execution import execute
+from training.runs.runs import create_run
+from training.runs.scratch import untrained_segmenter
+from training.scoring.evaluation import evaluate
 
 hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is slow, not wrong
 hypothesis.settings.load_profile("suite")

@@ -28,9 +28,7 @@ class HonestRun:
     def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if not report.skipped or hasattr(report, "wasxfail"):
             return
-        reason = (report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)).removeprefix(
-            "Skipped: "
-        )
+        reason = (report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)).removeprefix("Skipped: ")
         if not reason.startswith(MAY_SKIP):
             self.unexpected.append(f"{report.nodeid} ({reason})")
 

@@ -34,7 +34,5 @@ def test_a_run_ends_well_only_if_it_tested_something(tmp_path, files, arguments,
         (tmp_path / f"test_{name}.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-p", "tests.honest_run", "-p", "xdist.plugin"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    ended = subprocess.run(
-        [*command, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run([*command, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == (0 if ends_well else 1), ended.stdout + ended.stderr

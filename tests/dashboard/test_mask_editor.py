@@ -10,14 +10,14 @@ import streamlit as st
 from PIL import Image
 
 from core.errors import StaleRevisionError
-from core.masks import decode_rle
-from core.patches import patch_between
+from core.masks.mask import decode_rle
+from core.masks.strokes import patch_between
 from core.photos import read_photo
 from dashboard import mask_editor
 from dashboard.gallery import probs_of
 from dashboard.mask_editor import LEAST_CONFIDENCE, RENEW_SECONDS, Prediction, make_ready, open_sample, save_draft, text_of
-from data.drafts import Stroke
-from training.runs import run_folder
+from data.store.drafts import Stroke
+from training.runs.runs import run_folder
 
 
 class Browser:

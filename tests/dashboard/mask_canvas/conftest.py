@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from py_mini_racer import MiniRacer
 
-from core.patches import Patch
+from core.masks.strokes import Patch
 from dashboard import mask_canvas
 
 # What a browser has and the bare language has not, and the way in and out: a mask travels as text of 0 and 1.

@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from core.masks import encode_rle
-from core.patches import Patch, apply_patch, patch_between
+from core.masks.mask import encode_rle
+from core.masks.strokes import Patch, apply_patch, patch_between
 from dashboard.mask_editor import stroke_of, text_of
-from data.drafts import Stroke
+from data.store.drafts import Stroke
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=20) | st.tuples(st.integers(1, 3), st.integers(200, 400))
 MASKS = SHAPES.flatmap(lambda shape: arrays(bool, shape))

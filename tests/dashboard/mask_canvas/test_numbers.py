@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.metrics import count_pixels, iou
-from training.stored_probs import mask_at
+from core.metrics.overlap import count_pixels, iou
+from training.scoring.stored_probs import mask_at
 
 SHAPE = (9, 11)
 PROBS, LABELS = arrays(np.uint8, SHAPE), arrays(bool, SHAPE)

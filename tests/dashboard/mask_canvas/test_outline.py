@@ -7,9 +7,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 from skimage.measure import approximate_polygon
 
-from core.masks import draw_band
-from core.outlines import outlines
-from core.sizes import band_size
+from core.masks.mask import draw_band
+from core.masks.outlines import outlines
+from core.sizes.band_size import band_size
 
 MASKS = array_shapes(min_dims=2, max_dims=2, max_side=16).flatmap(lambda shape: arrays(bool, shape))
 FRAME = np.pad(np.zeros((3, 4), bool), 2, constant_values=True)

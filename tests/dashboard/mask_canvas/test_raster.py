@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 from skimage import draw
 
-from core.masks import draw_band, fill_box, fill_polygon
+from core.masks.mask import draw_band, fill_box, fill_polygon
 
 SIZE_HW = (24, 31)
 EMPTY = np.zeros(SIZE_HW, bool)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from core.masks import draw_band, fill_box
-from core.patches import Patch, apply_patch
+from core.masks.mask import draw_band, fill_box
+from core.masks.strokes import Patch, apply_patch
 
 SIZE_HW = (40, 60)
 EMPTY = np.zeros(SIZE_HW, bool)
