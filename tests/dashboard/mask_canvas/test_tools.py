@@ -31,7 +31,8 @@ function sit(label, changes) {
   desk = Object.assign(Object.create(Desk.prototype), {
     data: { key: "sample", locked: null, boxOnly: false }, load: "one", ready: true, number: 0, sentAt: new Map(), sent: [], said: [],
     settings: { ...SETTINGS, size: 5, seamWidth: 6 }, done: [], undone: [], outbox: [], pending: {}, stroke: null, outline: null,
-    questions: new Map(), question: 0, label, bitmap: { ...label, bits: label.bits.slice() }, base: { ...label, bits: label.bits.slice() },
+    questions: new Map(), question: 0, label,
+    bitmap: { ...label, bits: label.bits.slice() }, base: { ...label, bits: label.bits.slice() },
     area: areaOf(label.bits), areaBefore: areaOf(label.bits), probs: null, threshold: 0.5, view: { scale: 1, recolour: nothing },
     replaces: false, refresh: nothing, drawShapes: nothing, showOptions: nothing, showStatus: nothing, measure: nothing,
   }, changes);
