@@ -8,13 +8,12 @@ import pytest
 
 from core.masks.mask import decode_rle
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
+from core.metrics.table import HEADLINE, TITLES
 from core.models.predictor import Predictor
 from core.sizes.band_size import band_size
 from data.exchange.sizes_table import sizes_table
-from data.synthetic.demo import ensure_demo
 from training.review.attention import attention
 from training.runs.runs import run_folder
-from training.scoring.scores import HEADLINE, TITLES
 from training.scoring.stored_probs import mask_at, read_probs
 
 ROOT = Path(__file__).parents[2]
@@ -251,15 +250,3 @@ def test_prompt_lab_looks_again_for_a_prompt_but_not_for_a_threshold(trained, mo
     app.text_area[0].set_value("segment crack").run()
     assert looks[1:] == [["segment crack"]]
     assert not app.exception
-
-
-def test_demo_workspace_is_made_once(tmp_path):
-    from data.workspace import Workspace
-
-    workspace = Workspace.open(tmp_path)
-    store = workspace.store()
-    ensure_demo(workspace, store, lambda *_: None)
-    count = len(store.samples())
-    ensure_demo(workspace, store, lambda *_: None)
-    assert len(store.samples()) == count > 70
-    store.close()
