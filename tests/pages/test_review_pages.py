@@ -162,3 +162,21 @@ def test_the_history_restores_and_compares(desk):
     newest = desk.revisions(fixed.id)[0]
     assert (newest.number, newest.provenance, newest.author) == (3, "restored", "Bob")
     assert "Revision 1 is revision 3 now" in app.success[0].value
+
+
+@pytest.mark.parametrize(
+    ("address", "threshold"),
+    [({"run": "old"}, 0.4), ({"run": "new"}, 0.6), ({}, 0.6), ({"run": "never scored"}, None)],
+    ids=lambda value: value.get("run", "the-newest") if isinstance(value, dict) else "",
+)
+def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, address, threshold):
+    sample = desk.samples()[0]
+    for run_id, at in (("old", 0.4), ("new", 0.6)):
+        score = next(row for row in desk.scores(run_id).itertuples() if row.sample_id == sample.id)
+        values = {key: getattr(score, key) for key in Score.__dataclass_fields__}
+        desk.save_scores([Score(**values | {"threshold": at})])
+    app = show("fix_masks", sample=str(sample.id), **address)
+    assert not app.exception
+    (opening,) = app.session_state["openings"].values()
+    assert opening.shown["threshold"] == threshold
+    assert (opening.shown["probs"] is None) == (threshold is None)

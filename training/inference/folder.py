@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from core.errors import PhotoError, RequestError
-from core.models.predictor import Predictor, TextToMask
+from core.models.predictor import Prediction, Predictor, TextToMask
 from core.photos import Photo, read_photo
 from core.progress import Progress, silent
 from training.inference.predictors import write_masks
@@ -46,8 +46,7 @@ def score_folder(
 ) -> Iterator[tuple[Path, list[Path] | PhotoError]]:
     """Yields each photo with its written masks, or with what was wrong with it, in order."""
     loader: DataLoader = DataLoader(_Photos(paths), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
-    threads = torch.get_num_threads()
-    lanes = min(_MOST_LANES, threads) if isinstance(predictor, Predictor) and predictor.on_cpu else 1
+    threads, lanes = torch.get_num_threads(), _lanes(predictor)
 
     def finish(path: Path, photo: torch.Tensor | PhotoError) -> list[Path] | PhotoError:
         if isinstance(photo, PhotoError):
@@ -67,6 +66,21 @@ def score_folder(
                 yield path, found.result()
     finally:
         torch.set_num_threads(threads)  # threads that begin later take the number that was set last
+
+
+def predict_alone(predictor: TextToMask, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
+    """As in a folder, bit for bit: a sum that is shared out among more cores is rounded otherwise, so it gets as many."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads // _lanes(predictor))
+    try:
+        return predictor.predict(photo, prompts)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _lanes(predictor: TextToMask) -> int:
+    on_cpu = isinstance(predictor, Predictor) and predictor.on_cpu
+    return min(_MOST_LANES, torch.get_num_threads()) if on_cpu else 1
 
 
 class _Photos(Dataset):

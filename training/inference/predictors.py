@@ -10,7 +10,7 @@ from core.errors import RequestError
 from core.masks.mask import write_mask_png
 from core.models.clipseg import PromptSegmenter
 from core.models.names import COMPACT, GROUNDED_SAM, SAM3
-from core.models.number_formats import in_fastest_format
+from core.models.number_formats import in_format
 from core.models.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO, Prediction, Predictor, TextToMask
 from core.prompts import class_of_prompt, slug
 from core.settings import InferenceSettings
@@ -41,6 +41,11 @@ def _predictor(source: str, written: float, inference: InferenceSettings) -> Tex
     return Predictor(_segmenter(source, written), inference)
 
 
+def named_predictor(checkpoint: str = COMPACT, inference: Mapping[str, Any] | None = None) -> TextToMask:
+    """A checkpoint by name: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID. Raises as `load_predictor`."""
+    return _predictor(checkpoint, 0.0, _changed(WHOLE_PHOTO, inference))
+
+
 def load_predictor(
     workspace: Workspace,
     store: Store,
@@ -48,18 +53,15 @@ def load_predictor(
     checkpoint: str = COMPACT,
     inference: Mapping[str, Any] | None = None,
 ) -> TextToMask:
-    """The run's best checkpoint, or a named one: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID.
+    """The run's best checkpoint, or a named one as `named_predictor` takes it.
 
     A run made by `training.scoring.checkpoint` has no checkpoint of its own and predicts with the one it names. The last three stay in
     memory; a rewritten one is read again. inference: settings that replace the run's own. Raises RequestError for a run that
     has no checkpoint yet, CheckpointError for a name that cannot be loaded, ConfigError for a setting out of range.
     """
-    settings = inference_settings(store, run_id)
-    if inference:
-        settings = make_config({"inference": settings.model_dump() | {**inference}}, "the request").inference
     if run_id is None:
-        return _predictor(checkpoint, 0.0, settings)
-    run = store.run(run_id)
+        return named_predictor(checkpoint, inference)
+    run, settings = store.run(run_id), _changed(inference_settings(store, run_id), inference)
     config = run_folder(workspace, run_id).best_checkpoint / "config.json"
     if not config.is_file() and run.status == "finished" and run.best_epoch is None:
         return _predictor(run.checkpoint, 0.0, settings)  # scored as it is, never trained
@@ -68,14 +70,19 @@ def load_predictor(
     return _predictor(str(config.parent), config.stat().st_mtime, settings)
 
 
-_fastest = lru_cache(maxsize=2)(in_fastest_format)
+_smaller = lru_cache(maxsize=2)(in_format)
 
 
-def in_fastest(predictor: TextToMask) -> TextToMask:
-    """The same predictor in int8 or bf16, where that is measured to pay and to change nothing (`core.models.number_formats`)."""
+def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
+    """The same predictor in a number format that was decided on; in fp32 where this machine or checkpoint cannot have it."""
     if not isinstance(predictor, Predictor):
         return predictor
-    return Predictor(_fastest(predictor.segmenter), predictor.inference)
+    segmenter = _smaller(predictor.segmenter, name)
+    return Predictor(segmenter, predictor.inference, name if segmenter is not predictor.segmenter else "fp32")
+
+
+def _changed(settings: InferenceSettings, inference: Mapping[str, Any] | None) -> InferenceSettings:
+    return make_config({"inference": settings.model_dump() | {**(inference or {})}}, "the request").inference
 
 
 def inference_settings(store: Store, run_id: str | None) -> InferenceSettings:
@@ -109,8 +116,8 @@ def mask_name(image_name: str, prompt: str) -> str:
 
 
 def write_masks(image_name: str, predictions: Sequence[Prediction], thresholds: Sequence[float], folder: Path) -> list[Path]:
-    """One PNG a prompt: one channel, {0, 255}, the photo's size. thresholds: one a prediction."""
+    """One PNG a prompt: one channel, {0, 255}, the photo's size, with its number format as text. thresholds: one a prediction."""
     paths = [folder / mask_name(image_name, prediction.prompt) for prediction in predictions]
     for path, prediction, threshold in zip(paths, predictions, thresholds, strict=True):
-        write_mask_png(prediction.mask(threshold), path)
+        write_mask_png(prediction.mask(threshold), path, prediction.number_format)
     return paths

@@ -92,11 +92,11 @@ def _method(facts: Facts) -> list[Block]:
     ]
     if model:
         layers = ", ".join(str(layer) for layer in model["extract_layers"])
-        if "refiner" in model:
+        if "branch" in model:
             blocks.append(
                 Paragraph(
                     "The decoder answers on a coarse grid. A light full-resolution branch behind it reads the photo again, up to "
-                    f"{model['refiner']['max_side']} pixels on its longer side, and puts the edges back where the photo has them."
+                    f"{model['branch']['max_side']} pixels on its longer side, and puts the edges back where the photo has them."
                 )
             )
         drawing = Picture(
@@ -295,6 +295,8 @@ def _reproducibility(facts: Facts) -> list[Block]:
         ("started from", run.checkpoint),
         *((f"sha256 of {name}", digest) for name, digest in facts.checkpoint.items()),
     ]
+    if formats := provenance.get("number_formats"):
+        rows.append(("number formats", ", ".join(f"{use}: {name}" for use, name in sorted(formats.items()))))
     if machine:
         rows += [
             ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"),

@@ -27,7 +27,7 @@ def attention(store: Store) -> list[Attention]:
     found = []
     if runs and runs[0].status == "failed":
         found.append(Attention("The last run failed", runs[0].reason, "See the run", "train", {"run": runs[0].id}))
-    leaks = find_leaks({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
+    leaks = find_leaks(samples)
     if leaks:
         why = "Copies of one photo lie in more than one split, so test figures flatter the model."
         found.append(Attention(f"{len(leaks)} groups leak", why, "See the groups", "data_report"))
@@ -35,7 +35,7 @@ def attention(store: Store) -> list[Attention]:
     if refused:
         why = "They are not in the data set; the reasons are listed."
         found.append(Attention(f"{refused} items were refused on import", why, "See the list", "data_report"))
-    boxes = [s for s in samples if s.box_only and s.revision == 1 and s.review_state == "to review"]
+    boxes = [s for s in samples if s.is_box and s.review_state == "to review"]
     if boxes:
         why = "A box around a diagonal joint is mostly bare wall. Draw the seam over it."
         action = Attention(f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id})

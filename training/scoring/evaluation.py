@@ -52,7 +52,7 @@ def evaluate(
         write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
         threshold = thresholds[sample.class_name]
         mask = mask_at(probs, threshold)
-        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
+        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt), prediction.number_format)
         label = labels[sample.id]
         truth = decode_rle(label.rle)
         counts = count_pixels(mask, truth)

@@ -124,7 +124,7 @@ def _train(
 def _without_branch(checkpoint: Path, folder: Path) -> Path:
     """The checkpoint as plain CLIPSeg, in `folder`."""
     if not folder.is_dir():
-        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("refiner.*"))
+        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("branch.*"))
     return folder
 
 

@@ -77,11 +77,11 @@ def test_the_fastest_format_that_keeps_the_answers_is_chosen(tiny_segmenter, mea
     monkeypatch.setattr(precision, "_in_format", spoil)
     monkeypatch.setattr(precision.torch.cpu, "_is_vnni_supported", lambda: True)
     measured(fp32=1.0, bf16=0.3, int8=0.2)
-    spoiled = ["int8"]
+    spoiled = ["int8+bf16"]
     small = precision.in_fastest_format(tiny_segmenter)
-    assert tried == ["int8", "bf16"]
+    assert tried == ["int8+bf16", "bf16"]
     assert small is not tiny_segmenter
-    spoiled = ["int8", "bf16"]
+    spoiled = ["int8+bf16", "bf16"]
     assert precision.in_fastest_format(tiny_segmenter) is tiny_segmenter
     measured(fp32=1.0, bf16=0.9, int8=0.9)
     tried.clear()
@@ -95,3 +95,34 @@ def test_measuring_draws_nothing_from_the_runs_random_numbers():
     torch.manual_seed(3)
     precision.product_seconds.__wrapped__("cpu")
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_the_fastest_is_named_and_fp32_where_nothing_pays(measured):
+    measured(fp32=1.0, bf16=0.5, int8=0.2)
+    assert precision.fastest() == "int8+bf16"
+    measured(fp32=1.0, bf16=2.0, int8=0.2)
+    assert precision.fastest() == "int8"
+    measured(fp32=1.0, bf16=0.5)
+    assert precision.fastest() == "bf16"
+    measured(fp32=1.0, bf16=0.9)
+    assert precision.fastest() == "fp32"
+
+
+def test_a_decided_format_is_taken_whatever_the_timing_says_today(tiny_segmenter, measured, monkeypatch, caplog):
+    monkeypatch.setattr(precision, "can_fuse", lambda dtype: False)  # what an older CPU has
+    monkeypatch.setattr(precision, "_is_there", lambda name, device: True)
+    measured(fp32=1.0, bf16=9.0)
+    assert precision.in_format(tiny_segmenter, "bf16").dtype == torch.bfloat16
+    assert precision.in_format(tiny_segmenter, "fp32") is tiny_segmenter
+    assert not caplog.records
+
+
+def test_a_format_that_is_not_there_or_changes_answers_is_fp32_and_that_is_said(tiny_segmenter, monkeypatch, caplog):
+    monkeypatch.setattr(precision.torch.cpu, "_is_vnni_supported", lambda: False)
+    assert precision.in_format(tiny_segmenter, "int8+bf16") is tiny_segmenter
+    assert "does not have the number format int8+bf16" in caplog.text
+    monkeypatch.setattr(precision, "available", lambda name, device: True)
+    monkeypatch.setattr(precision, "MAX_ERROR", 0.0)
+    monkeypatch.setattr(precision, "can_fuse", lambda dtype: False)
+    assert precision.in_format(tiny_segmenter, "bf16") is tiny_segmenter
+    assert "changes what this checkpoint answers" in caplog.text

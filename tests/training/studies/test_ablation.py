@@ -35,9 +35,9 @@ def test_every_row_is_trained_scored_and_written(data, tiny_checkpoint, tmp_path
     assert runs["+ test-time flips"] == runs["published recipe"]  # only looked at in another way
     assert len(set(runs.values())) == 3
     coarse = tmp_path / "coarse"
-    assert (tiny_checkpoint / "refiner.safetensors").is_file()
+    assert (tiny_checkpoint / "branch.safetensors").is_file()
     assert (coarse / "model.safetensors").is_file()
-    assert not list(coarse.glob("refiner.*"))
+    assert not list(coarse.glob("branch.*"))
 
 
 def test_the_remedies_are_known_settings_and_each_has_a_name():

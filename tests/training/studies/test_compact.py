@@ -38,8 +38,8 @@ def test_each_stage_goes_on_from_the_one_before(made):
 
 
 def test_the_checkpoint_is_put_in_place_with_measured_figures(made):
-    segmenter = load_segmenter(str(made / "target"))
-    assert segmenter.refiner is not None
+    segmenter = PromptSegmenter.load(made / "target")
+    assert segmenter.branch is not None
     card = (made / "target" / "README.md").read_text("utf-8")
     assert "on 4 generated photos" in card
     assert "on 9 generated photos" in card
