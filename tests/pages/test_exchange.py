@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.masks.mask import decode_rle, encode_rle
-from dashboard import state
 from dashboard.label_changes import around
 from data.exchange.export import export_bytes, export_name
 from data.exchange.formats import FORMATS
@@ -19,11 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def page(workspace, store, monkeypatch):
-    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(workspace.root))
-    monkeypatch.setattr("sys.argv", ["app"])
-    state._opened.clear()
-    app = AppTest.from_file(str(ROOT / "pages" / "exchange.py"), default_timeout=180).run()
+def page(workspace, show):
+    app = show("exchange")
     app.text_input(key="reviewer").set_value("Ann")
     return app
 
