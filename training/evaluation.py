@@ -10,6 +10,7 @@ from core.files import write_atomically
 from core.masks import decode_rle, write_mask_png
 from core.metrics import count_pixels, iou
 from core.photos import read_photo
+from data.photo_names import export_names
 from data.records import SPLITS, Score
 from data.store import Store
 from data.workspace import Workspace
@@ -43,6 +44,7 @@ def evaluate(
     samples, labels, scores = store.samples(split=split), store.labels(), []
     if not samples:
         raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+    names = export_names(samples)
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
         prompt = config.synonyms[sample.class_name][0]
@@ -52,7 +54,7 @@ def evaluate(
         write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
         threshold = thresholds[sample.class_name]
         mask = mask_at(probs, threshold)
-        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
+        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(names[sample.image_hash], prompt))
         label = labels[sample.id]
         truth = decode_rle(label.rle)
         counts = count_pixels(mask, truth)
