@@ -15,13 +15,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from core.errors import DrywallError, PhotoError, RequestError
+from core.errors import AnnotationError, DrywallError, PhotoError, RequestError
 from core.files import write_atomically
+from core.prompts import check_prompt
 from core.sizes import scale_from_points
 from data.demo import ensure_demo
 from data.export import EXPORTS, TABLES, export_labels
 from data.formats import FORMATS
-from data.label_import import read_import, save_import
+from data.label_import import LabelImport, read_import, save_import
 from data.preparation import prepare as prepare_workspace
 from data.store import Store
 from data.workspace import Workspace, default_root
@@ -164,14 +165,16 @@ def predict(
 ) -> None:  # fmt: skip
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
+    Where two masks would have one name, the second's ends in a hash. What looks like a picture and cannot be read is named.
     A run looks as it was configured to; a folder is scored in int8 or bf16 where that is measured to pay.
     """
     from core.photos import read_photo
     from training.folder_scoring import photos_in, score_folder
-    from training.inference import in_fastest, load_predictor, threshold_of, write_masks
+    from training.inference import in_fastest, load_predictor, mask_names, threshold_of, write_masks
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
+    prompts = list(dict.fromkeys(check_prompt(prompt) for prompt in prompts))
     opened, store = _open(workspace)
     asked = {"tiles": tiles, "side_px": side, "flips": flips}
     inference = {name: value for name, value in asked.items() if value is not None}
@@ -186,15 +189,18 @@ def predict(
                     stderr.print(f"left out: {found}")
                 else:
                     written += [str(path) for path in found]
-        return emit(
-            {"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {len(photos)} photos in {out}"
-        )
+        read = len(photos) - len(refused)
+        emit({"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {read} photos in {out}")
+        if not read:
+            raise PhotoError(f"none of the {len(photos)} pictures in {image} could be read; each is named above")
+        return
     photo = read_photo(image)
     predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
+    names = mask_names([image.name], prompts).values()
+    paths = [str(path) for path in write_masks(predictions, thresholds, [out / name for name in names])]
     emit({"masks": paths}, as_json, "\n".join(paths))
 
 
@@ -322,15 +328,24 @@ def import_labels(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="A photo without shapes has nothing there: empty its label, which stays otherwise")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     _, store = _open(workspace)
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
-        return
+    else:
+        _print_import(found, "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions")
+    if not (found.same or saved or (dry_run and found.changes)):
+        raise AnnotationError(f"nothing in {path} could be used; why is said above, item by item")
+
+
+def _print_import(found: LabelImport, done: str) -> None:
     table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
     for change in found.changes:
         difference = change.difference
@@ -341,7 +356,8 @@ def import_labels(
     stdout.print(table)
     for item in found.skipped:
         stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
-    done = "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions"
+    for note in found.notes:
+        stdout.print(f"note {note.item}: {note.text}", soft_wrap=True, markup=False)
     counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
     stdout.print(f"{counts}; {done}", soft_wrap=True)
 
