@@ -15,13 +15,46 @@ MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded; their owner scales them down first."""
 
 PHOTO_SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif",
-)  # fmt: skip
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".gif",
+    ".heic",
+    ".heif",
+    ".hif",
+    ".avif",
+)
 """What photos are called, in lower case."""
 _OTHER_SUFFIXES = (
-    ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".raf", ".rw2", ".rwl", ".pef", ".srw",
-    ".raw", ".3fr", ".iiq", ".x3f", ".svg", ".jxl", ".xcf",
-)  # fmt: skip
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".crw",
+    ".nef",
+    ".nrw",
+    ".arw",
+    ".srf",
+    ".sr2",
+    ".orf",
+    ".raf",
+    ".rw2",
+    ".rwl",
+    ".pef",
+    ".srw",
+    ".raw",
+    ".3fr",
+    ".iiq",
+    ".x3f",
+    ".svg",
+    ".jxl",
+    ".xcf",
+)
 """Pictures that are not read; of a camera's raw file Pillow would read the preview."""
 
 Photo = NDArray[np.uint8]

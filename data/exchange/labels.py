@@ -1,0 +1,168 @@
+"""What goes out to other labelling tools and comes back from them, whatever the format."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AnnotationError
+from core.files import write_atomically
+from core.masks.mask import Mask, Rle, fill_polygon
+
+EVERY_CLASS = ""
+"""The class of a label that stands for every class its photo has here: a photo without shapes in a file that names none."""
+_FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
+
+
+@dataclass(frozen=True)
+class OutgoingLabel:
+    """One sample's label. file_name: no other photo of the export has it, nor its stem. photo: the stored file."""
+
+    file_name: str
+    class_name: str
+    split: str
+    photo: Path
+    rle: Rle
+
+
+Shape = Callable[[tuple[int, int]], Mask]
+"""Draws one shape on a photo of size (H, W); raises AnnotationError when it cannot be drawn."""
+
+
+@dataclass(frozen=True)
+class IncomingLabel:
+    """All shapes of one class on one photo.
+
+    Without shapes it says that nothing is there (`says_empty`), or it says nothing at all: whoever drew the photo may not
+    have looked for the class. size_hw: the photo's size as the file states it, None where the format holds none. photo: its
+    file, if it came along. whole_name: False where the format leaves out the suffix of the photo's name.
+    """
+
+    file_name: str
+    class_name: str
+    size_hw: tuple[int, int] | None
+    shapes: Sequence[Shape]
+    photo: Path | None = None
+    says_empty: bool = True
+    whole_name: bool = True
+
+    @property
+    def photo_name(self) -> str:
+        """What to look for: a dot within a name without suffix ends no stem."""
+        return self.file_name if self.whole_name else f"{self.file_name}.*"
+
+    def draw(self, size_hw: tuple[int, int]) -> Mask:
+        """The union of the shapes, (H, W) bool. Raises AnnotationError if one of them cannot be drawn: a label is taken
+        whole or not at all."""
+        mask = np.zeros(size_hw, bool)
+        for shape in self.shapes:
+            mask |= shape(size_hw)
+        return mask
+
+
+@dataclass(frozen=True)
+class NotUsed:
+    """Something an import leaves out, and why in one sentence."""
+
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something an import took in a way that whoever exported should know, in one sentence."""
+
+    item: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a reader found; it names what it cannot use instead of stopping."""
+
+    labels: list[IncomingLabel] = field(default_factory=list)
+    not_used: list[NotUsed] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def add_photo(
+        self,
+        file_name: str,
+        size_hw: tuple[int, int] | None,
+        shapes: dict[str, list[Shape]],
+        photo: Path | None,
+        *,
+        says_empty: Collection[str] | None = None,
+        whole_name: bool = True,
+    ) -> None:
+        """One label for each class in `shapes`, or one for every class of the photo where there is none; shapes under "" have
+        no class and are named.
+
+        says_empty: the classes without shapes of which the file says that nothing is there, None for all in `shapes`. A
+        photo with a shape of no class says it of none.
+        """
+        nameless = len(shapes.get("", []))
+        if nameless:
+            reason = f"{nameless} of its shapes have no label; give each one in the tool that drew it, then export again"
+            self.not_used.append(NotUsed(file_name, reason))
+        for name, drawn in (shapes or {EVERY_CLASS: []}).items():
+            if (name and drawn) or not (drawn or nameless):
+                meant = name != EVERY_CLASS and (says_empty is None or name in says_empty)
+                self.labels.append(IncomingLabel(file_name, name, size_hw, drawn, photo, meant, whole_name))
+
+
+def stated_size(height: Any, width: Any) -> tuple[int, int] | None:
+    """(H, W) as files state it: 400, 400.0, "400" and "400.0" are one size. None for anything else."""
+    try:
+        sides = tuple(float(side) for side in (height, width) if not isinstance(side, bool))
+    except (TypeError, ValueError):
+        return None
+    if len(sides) < 2 or not all(side.is_integer() and side > 0 for side in sides):
+        return None
+    return int(sides[0]), int(sides[1])
+
+
+def draw_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int], what: str) -> Mask:
+    """points_xy: (N, 2) in pixels from the photo's corner. Raises AnnotationError for fewer than 3 points, for one that is
+    not finite and for a polygon that covers no pixel."""
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 3:
+        raise AnnotationError(f"{what} has {len(points_xy)} points, needs 3; draw it again or remove it")
+    if not np.isfinite(points_xy).all():
+        raise AnnotationError(f"{what} has a point that is not a finite number; draw it again or remove it")
+    mask = fill_polygon(np.clip(points_xy, -_FARTHEST_PX, _FARTHEST_PX), size_hw)
+    if not mask.any():
+        raise AnnotationError(f"{what} covers no pixel of the photo; draw it again or remove it")
+    return mask
+
+
+def copy_photo(label: OutgoingLabel, folder: Path) -> None:
+    """Into `folder`, under the label's file name."""
+    write_atomically(folder / label.file_name, label.photo.read_bytes())
+
+
+def photo_beside(folder: Path, file_name: str) -> Path | None:
+    """The photo if it came along in `folder` or `folder/images`; a name that leads out of it finds nothing."""
+    for path in (folder / file_name, folder / "images" / file_name):
+        try:
+            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+                return path
+        except (OSError, ValueError):  # too long, or with a zero byte
+            return None
+    return None
+
+
+def annotation_files(path: Path, suffix: str) -> list[Path]:
+    """`path` itself if it is a file, or every file below it with the suffix, in either case, but for those that macOS adds to
+    archives. Raises AnnotationError when there is none."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix.lower() == suffix)
+    files = [file for file in files if file.is_file() and not added_by_macos(file)]
+    if not files:
+        raise AnnotationError(f"{path} holds no {suffix} file; name the exported file or its folder")
+    return files
+
+
+def added_by_macos(file: Path) -> bool:
+    """Resource forks: `__MACOSX/a.png`, `._a.png`."""
+    return file.name.startswith("._") or "__MACOSX" in file.parts
