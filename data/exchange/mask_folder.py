@@ -63,7 +63,7 @@ def read(path: Path) -> Incoming:
         except AnnotationError as error:
             found.append(_Found(file, parts[0], size_hw, error))
             if isinstance(error, UnclearMask):
-                marks[parts[0]].add("several")
+                marks[parts[0]].add("several values")
     for item in found:
         others = marks[item.class_name] - {item.mark, WHITE, ""}
         incoming.labels.append(_label(item, others))
@@ -100,6 +100,8 @@ def _notes(found: _Found, others: set[str]) -> list[str]:
         return []
     share = rle_area(found.rle) / (found.size_hw[0] * found.size_hw[1])
     notes = [] if found.mark in _USUAL else [f"{found.mark} on black was taken as the mask"]
+    if found.mark == ONE and others - {OPAQUE}:
+        notes.append(f"ones were taken as the mask, other files of {found.class_name} have {', '.join(sorted(others))}")
     if share > 0.5:
         notes.append(f"its mask covers {100 * share:.0f} % of the photo; if that is the background, invert the file")
     return notes

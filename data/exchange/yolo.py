@@ -147,7 +147,9 @@ def _names_for(file: Path, names: dict[Path, dict[int, str]]) -> dict[int, str]:
 
 def _photo_of(file: Path) -> Path | None:
     """images/... in place of labels/..., as YOLO looks for it; None also where two photos have the name."""
-    parts = ["images" if part == "labels" else part for part in file.parts]
+    parts = list(file.parts)
+    if "labels" in parts:
+        parts[len(parts) - 1 - parts[::-1].index("labels")] = "images"
     for suffixes in (PHOTO_SUFFIXES, [suffix.upper() for suffix in PHOTO_SUFFIXES]):
         candidates = (Path(*parts).with_name(file.stem + suffix) for suffix in suffixes)
         if found := [path for path in candidates if path.is_file()]:
