@@ -73,11 +73,16 @@ def test_unmistakable_masks_are_taken(image, tmp_path):
 @pytest.mark.parametrize(
     ("image", "share"),
     [
-        (Image.new("L", (4, 3)), 0), (Image.new("1", (4, 3)), 0), (Image.new("RGBA", (4, 3)), 0),
-        (palette(np.zeros((3, 4), np.uint8), BLACK, WHITE), 0), (Image.new("RGBA", (4, 3), (255, 255, 255, 0)), 0),
-        (Image.new("L", (4, 3), 255), 1), (Image.new("1", (4, 3), 1), 1), (Image.new("RGBA", (4, 3), "white"), 1),
+        (Image.new("L", (4, 3)), 0),
+        (Image.new("1", (4, 3)), 0),
+        (Image.new("RGBA", (4, 3)), 0),
+        (palette(np.zeros((3, 4), np.uint8), BLACK, WHITE), 0),
+        (Image.new("RGBA", (4, 3), (255, 255, 255, 0)), 0),
+        (Image.new("L", (4, 3), 255), 1),
+        (Image.new("1", (4, 3), 1), 1),
+        (Image.new("RGBA", (4, 3), "white"), 1),
     ],
-)  # fmt: skip
+)
 def test_one_value_alone_is_empty_or_full(image, share, tmp_path):
     image.save(tmp_path / "a.png")
     assert read_mask_picture(tmp_path / "a.png").mask.mean() == share
@@ -110,7 +115,7 @@ def test_soft_edges_are_cut_at_half(image, tmp_path):
         pytest.param(Image.merge("RGBA", (*JET.split(), Image.fromarray(255 - INDEX * 200))), "alpha values 55, 255", id="photo"),
         pytest.param(Image.fromarray(INDEX.astype(np.uint16) * 257 + 3), "the values 3, 260,", id="16-bit-no-zero"),
     ],
-)  # fmt: skip
+)
 def test_the_others_are_refused_with_what_was_found(image, words, tmp_path):
     image.save(tmp_path / "a.png")
     with pytest.raises(AnnotationError, match="save it as one grey channel") as error:
