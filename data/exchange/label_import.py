@@ -186,7 +186,7 @@ def _compare(store: Store, incoming: Incoming, class_of: Mapping[str, str], empt
 def _compare_sample(sample: Sample, old: LabelRevision, labels: list[IncomingLabel], empty: bool, found: LabelImport) -> None:
     """All labels the import has for a sample become one. This is where a label without shapes is told from an empty one."""
     item = f"{labels[0].file_name} ({sample.class_name})"
-    said = [label for label in labels if label.shapes or label.says_empty or empty]
+    said = [label for label in labels if label.shapes or label.says_empty] or (labels if empty else [])
     if not said:
         if old.area_px:
             found.unsaid.append(sample.id)

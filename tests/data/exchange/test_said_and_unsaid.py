@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from core.errors import RequestError
-from core.masks.mask import decode_rle
+from core.masks.mask import decode_rle, encode_rle
 from data.exchange.label_import import read_import, save_import
+from data.store.records import ImageRecord, NewSample
 
 FIRST, SECOND = np.zeros((96, 128), bool), np.zeros((96, 128), bool)
 FIRST[10:20, 10:40] = True
@@ -17,23 +18,27 @@ UNITED = FIRST | SECOND
 
 
 @pytest.fixture
-def sample(store):
-    """A photo of cracks whose label is FIRST and SECOND and a stripe."""
-    sample = next(sample for sample in store.samples() if sample.class_name == "cracks")
-    assert sample.size_hw == (96, 128)
+def store(empty_store):
+    """Two photos of cracks and one of taping, each labelled FIRST, SECOND and a stripe."""
+    images = [ImageRecord(f"h{i}", f"images/h{i}.jpg", 96, 128) for i in range(3)]
     mask = UNITED.copy()
     mask[80:82] = True
-    store.save_label(sample.id, mask, based_on=1, author="ann", tool="drawn")
-    return sample
+    classes = ("cracks", "cracks", "taping")
+    samples = [
+        NewSample(f"h{i}", name, f"wall {i}_jpg.rf.{i}.jpg", "train", False, encode_rle(mask)) for i, name in enumerate(classes)
+    ]
+    empty_store.add_samples(images, samples)
+    return empty_store
 
 
 @pytest.fixture
-def other(store, sample):
-    """Another photo of cracks, with the same label."""
-    others = (s for s in store.samples() if s.class_name == "cracks" and s.size_hw == sample.size_hw and s.id != sample.id)
-    other = next(others)
-    store.save_label(other.id, store.label(sample.id).rle, based_on=1, author="ann", tool="drawn")
-    return other
+def sample(store):
+    return store.samples()[0]
+
+
+@pytest.fixture
+def other(store):
+    return store.samples()[1]
 
 
 def points(mask):
