@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.masks.mask import decode_rle
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
+from core.metrics.table import TITLES
 from data.store.records import Score
 from training.config import load_config
 from training.review.queue import review_queue
@@ -169,12 +170,13 @@ def test_the_history_restores_and_compares(desk):
     [({"run": "old"}, 0.4), ({"run": "new"}, 0.6), ({}, 0.6), ({"run": "never scored"}, None)],
     ids=lambda value: value.get("run", "the-newest") if isinstance(value, dict) else "",
 )
-def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, address, threshold):
+def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, show, address, threshold):
     sample = desk.samples()[0]
     for run_id, at in (("old", 0.4), ("new", 0.6)):
         score = next(row for row in desk.scores(run_id).itertuples() if row.sample_id == sample.id)
-        values = {key: getattr(score, key) for key in Score.__dataclass_fields__}
-        desk.save_scores([Score(**values | {"threshold": at})])
+        values = {key: getattr(score, key) for key in Score.__dataclass_fields__ if key != "metrics"}
+        metrics = {key: getattr(score, key) for key in TITLES}
+        desk.save_scores([Score(**values | {"threshold": at, "metrics": metrics})])
     app = show("fix_masks", sample=str(sample.id), **address)
     assert not app.exception
     (opening,) = app.session_state["openings"].values()
