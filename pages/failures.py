@@ -8,13 +8,14 @@ import streamlit as st
 
 from core.metrics.ceiling import ceiling_sentence
 from core.metrics.ladder import tolerance_ladder
+from core.metrics.table import HEADLINE, TITLES, all_metrics
 from core.sizes.picture import paint_size
 from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, truth_of
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
-from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
+from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, pick_run, sentences
 from training.scoring.figures import paint_agreement, paint_heat
-from training.scoring.scores import HEADLINE, TITLES, all_scores, headline
+from training.scoring.scores import headline, ranked
 from training.scoring.stored_probs import mask_at
 
 PER_PAGE = {"Pictures": 12, "Table": 40}
@@ -27,9 +28,8 @@ if scores.empty:
     st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
     st.stop()
 
-scored_runs = [run.id for run in store.runs() if run.id in set(scores["run_id"])]
 bar = st.columns([3, 2, 2, 3, 3, 3])
-run_id = pick("Run", scored_runs, "run", where=bar[0])
+run_id = pick_run((run for run in store.runs() if run.id in set(scores["run_id"])), where=bar[0])
 of_run = scores[scores["run_id"] == run_id]
 split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
 class_name = pick("Class", ["all", *sorted(of_run["class_name"].unique())], "class", where=bar[2])
@@ -40,10 +40,7 @@ filters = (run_id, split, class_name, by, order, low, high)
 if st.session_state.setdefault("failures_filters", filters) != filters:  # another choice begins at its first page
     st.session_state["failures_filters"] = filters
     st.query_params.pop("page", None)
-shown = of_run[(of_run["split"] == split) & of_run["iou"].between(low, high)]
-if class_name != "all":
-    shown = shown[shown["class_name"] == class_name]
-shown = shown.sort_values(by, ascending=order == "worst first", kind="stable")
+shown = ranked(of_run[of_run["split"] == split], class_name, by, order == "worst first", low, high)
 
 
 def look_at(sample_id: int) -> None:
@@ -68,7 +65,7 @@ def look_at(sample_id: int) -> None:
     grid_hw = truth.shape if score.isna()["grid_height"] else (int(score.grid_height), int(score.grid_width))
     ladder = tolerance_ladder(prediction, truth)
     thin_shift_badge(ladder)
-    score_numbers(all_scores(prediction, truth, grid_hw))
+    score_numbers(all_metrics(prediction, truth, grid_hw))
     st.caption(f"When scored, at threshold {score.threshold:g}: {headline(score)}.")
     if held_down := ceiling_sentence(truth, grid_hw):
         st.info(held_down, icon=":material/grid_on:")

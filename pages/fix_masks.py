@@ -35,7 +35,10 @@ wanted = st.query_params.get("sample", "")
 if not wanted.isdigit():
     if not queue:
         st.title("Fix masks")
-        st.success("Every sample was reviewed.", icon=":material/done_all:")
+        if store.counts().empty:
+            st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
+        else:
+            st.success("Every sample was reviewed.", icon=":material/done_all:")
         st.stop()
     st.query_params["sample"] = wanted = str(queue[0].sample_id)
 

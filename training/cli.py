@@ -17,12 +17,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from core.errors import DrywallError, PhotoError, RequestError
+from core.errors import AnnotationError, DrywallError, PhotoError, RequestError
 from core.files import write_atomically
+from core.prompts import check_prompt
 from core.sizes.band_size import scale_from_points
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
-from data.exchange.label_import import read_import, save_import
+from data.exchange.label_import import LabelImport, read_import, save_import
 from data.intake.preparation import prepare as prepare_workspace
 from data.store.store import Store
 from data.synthetic.demo import ensure_demo
@@ -175,6 +176,7 @@ def predict(
 ) -> None:
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
+    Where two masks would have one name, the second's ends in a hash. What looks like a picture and cannot be read is named.
     A run looks as it was configured to. Photos are looked at in int8 or bf16 where that was measured to pay; it is measured
     once a run or a machine, so a photo gives the same mask alone and in a folder. No workspace is needed without --run.
     """
@@ -182,11 +184,19 @@ def predict(
     from core.photos import read_photo
     from training.inference.folder import photos_in, predict_alone, score_folder
     from training.inference.formats import prediction_format
-    from training.inference.predictors import in_number_format, load_predictor, named_predictor, threshold_of, write_masks
+    from training.inference.predictors import (
+        in_number_format,
+        load_predictor,
+        mask_names,
+        named_predictor,
+        threshold_of,
+        write_masks,
+    )
     from training.runs.runs import run_folder
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
+    prompts = list(dict.fromkeys(check_prompt(prompt) for prompt in prompts))
     photos = photos_in(image) if image.is_dir() else []
     photo = None if photos else read_photo(image)
     asked = {"tiles": tiles, "side_px": side, "flips": flips}
@@ -208,13 +218,18 @@ def predict(
                     stderr.print(f"left out: {found}")
                 else:
                     written += [str(path) for path in found]
+        read = len(photos) - len(refused)
         document = {"masks": written, "refused": refused, "number_format": predictor.number_format}
-        return emit(document, as_json, f"{len(written)} masks of {len(photos)} photos in {out}")
+        emit(document, as_json, f"{len(written)} masks of {read} photos in {out}")
+        if not read:
+            raise PhotoError(f"none of the {len(photos)} pictures in {image} could be read; each is named above")
+        return
     predictions = predict_alone(predictor, photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
+    names = mask_names([image.name], prompts).values()
+    paths = [str(path) for path in write_masks(predictions, thresholds, [out / name for name in names])]
     emit({"masks": paths, "number_format": predictor.number_format}, as_json, "\n".join(paths))
 
 
@@ -247,8 +262,9 @@ def score(
     from training.scoring.evaluation import summary
 
     opened, store = _open(workspace)
-    config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
-    config = config.model_copy(update={"checkpoint": checkpoint})
+    config = load_config("published", set_ or []).changed(checkpoint=checkpoint)
+    if config.name == "published":
+        config = config.changed(name=checkpoint[-60:])
     with progress() as on_progress:
         run = score_checkpoint(opened, store, config, split, on_progress)
     document = summary(store, run.id, split)
@@ -356,15 +372,24 @@ def import_labels(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="A photo without shapes has nothing there: empty its label, which stays otherwise")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     _, store = _open(workspace)
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
-        return
+    else:
+        _print_import(found, "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions")
+    if not (found.same or saved or (dry_run and found.changes)):
+        raise AnnotationError(f"nothing in {path} could be used; why is said above, item by item")
+
+
+def _print_import(found: LabelImport, done: str) -> None:
     table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
     for change in found.changes:
         difference = change.difference
@@ -373,7 +398,8 @@ def import_labels(
     stdout.print(table)
     for item in found.skipped:
         stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
-    done = "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions"
+    for note in found.notes:
+        stdout.print(f"note {note.item}: {note.text}", soft_wrap=True, markup=False)
     counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
     stdout.print(f"{counts}; {done}", soft_wrap=True)
 

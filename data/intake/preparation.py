@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from core.errors import AnnotationError, RequestError
 from core.files import write_atomically
 from core.masks.mask import rle_area
 from core.photos import Photo, read_photo
+from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
 from data.intake.coco import ANNOTATION_FILE, Export, ExportImage, read_export
 from data.intake.duplicates import group_photos, source_stem, view_hashes
@@ -24,7 +25,6 @@ from data.store.store import Store
 from data.workspace import Workspace
 
 _FOLDERS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
-Progress = Callable[[str, int, int], None]
 
 
 def find_exports(raw_dir: Path, class_of_folder: dict[str, str]) -> list[tuple[Path, str, str]]:
@@ -55,7 +55,7 @@ def prepare(
     keep_source: bool = False,
     seed: int = 42,
     class_of_folder: dict[str, str] | None = None,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> ImportReport:
     """Import everything below `raw_dir`, then group and split all samples of the workspace.
 

@@ -132,11 +132,12 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         """Insert or replace by run and sample."""
         with self._transaction() as session:
             for score in scores:
-                session.merge(t.ScoreRow(**asdict(score)))
+                values = asdict(score)
+                session.merge(t.ScoreRow(**values.pop("metrics"), **values))
 
     def scores(self, run_id: str | None = None, split: str | None = None) -> pd.DataFrame:
-        """One row a score with the columns of `Score`, the sample's class_name, file_name, image_path, current_revision and
-        review_state, and the provenance and human_made of the label it was scored against, and whether that was a box."""
+        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path,
+        current_revision and review_state, and of the label it was scored against provenance, human_made and whether it is a box."""
         sample, label = t.SampleRow, t.LabelRevisionRow
         scored = (label.sample_id == t.ScoreRow.sample_id) & (label.number == t.ScoreRow.revision)
         query = with_state(

@@ -164,7 +164,7 @@ def test_metrics_the_summary_has_are_shown_and_absent_ones_are_not(workspace, st
     for row in (*facts.summary["classes"].values(), facts.summary["overall"]):
         row |= {"cldice": 0.4321, "tolerant_f1_2px": None}
     assert "clDice" in headers()
-    assert "F1 at 2 px" not in headers()
+    assert "Tolerant F1, 2 px" not in headers()
 
 
 TRUTH = np.zeros((64, 640), bool)
@@ -224,7 +224,7 @@ def test_every_cause_has_a_case_above():
 
 def test_drawings_follow_the_model(tiny_segmenter):
     model = tiny_segmenter.clipseg.config.to_dict()
-    plain, with_branch = (architecture(model, 352), architecture({**model, "refiner": {"max_side": 128, "width": 8}}, 352))
+    plain, with_branch = (architecture(model, 352), architecture({**model, "branch": {"max_side": 128, "width": 8}}, 352))
     assert plain == architecture(model, 352)
     assert plain != with_branch
     assert pipeline() == pipeline()
