@@ -21,7 +21,6 @@ from data.intake.coco import ANNOTATION_FILE, Export, ExportImage, read_export
 from data.intake.duplicates import group_photos, source_stem, view_hashes
 from data.intake.splits import Candidate, assign_splits
 from data.store.records import ImageRecord, ImportReport, NewSample, Problem
-from data.store.store import Store
 from data.workspace import Workspace
 
 _FOLDERS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
@@ -47,7 +46,6 @@ def find_exports(raw_dir: Path, class_of_folder: dict[str, str]) -> list[tuple[P
 def prepare(
     raw_dir: Path,
     workspace: Workspace,
-    store: Store,
     *,
     train: float = 0.70,
     val: float = 0.15,
@@ -80,30 +78,22 @@ def prepare(
             box_only = bool(item.kinds) and not item.kinds["polygon"] and not item.kinds["rle"]
             samples.append(NewSample(image.hash, export.class_name, item.file_name, export.split, box_only, item.rle, item.boxes))
             done += 1
-        store.add_samples(images, samples)
+        workspace.store.add_samples(images, samples)
     regroup_and_split(
-        workspace, store, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed, on_progress=on_progress
+        workspace, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed, on_progress=on_progress
     )
     report = ImportReport(
         str(raw_dir), datetime.now(UTC), [_row(export) for export in exports], [p for e in exports for p in e.problems]
     )
-    store.save_import(report)
+    workspace.store.save_import(report)
     return report
 
 
 def regroup_and_split(
-    workspace: Workspace,
-    store: Store,
-    *,
-    train: float,
-    val: float,
-    by_group: bool,
-    keep_source: bool,
-    seed: int,
-    on_progress: Progress,
+    workspace: Workspace, *, train: float, val: float, by_group: bool, keep_source: bool, seed: int, on_progress: Progress
 ) -> None:
     """Group all samples of the workspace by source photo and likeness, then divide them anew."""
-    samples = store.samples()
+    samples = workspace.store.samples()
     if not samples:
         return
     paths = {sample.image_hash: workspace.photo_path(sample.image_path) for sample in samples}
@@ -119,7 +109,7 @@ def regroup_and_split(
     groups = {sample.id: names[numbers[sample.image_hash]] for sample in samples}
     candidates = [Candidate(s.id, s.class_name, groups[s.id], s.source_split) for s in samples]
     splits = assign_splits(candidates, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed)
-    store.set_groups_and_splits(groups, splits)
+    workspace.store.set_groups_and_splits(groups, splits)
 
 
 def _keep_photo(path: Path, workspace: Workspace) -> ImageRecord:

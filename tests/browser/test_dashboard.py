@@ -10,15 +10,16 @@ from core.masks.mask import decode_rle, draw_band
 from data.intake.preparation import prepare
 from data.workspace import Workspace
 from docs.screenshots import PAGES, await_desk, dashboard, settle
-from training.runs.runs import progress_of, run_folder
+from training.runs.opened import OpenedRun
+from training.runs.runs import progress_of
 
 
 @pytest.fixture(scope="module")
 def loop(raw_export, tmp_path_factory):
     """A workspace, its store and the dashboard's address: one server for the tests of this file."""
     workspace = Workspace.open(tmp_path_factory.mktemp("loop") / "workspace")
-    store = workspace.store()
-    prepare(raw_export, workspace, store)
+    store = workspace.store
+    prepare(raw_export, workspace)
     with dashboard(workspace.root) as address:
         yield workspace, store, address
     store.close()
@@ -47,7 +48,7 @@ def test_train_look_fix_save(page, loop, tiny_checkpoint):
     page.wait_for_url(re.compile("run="), timeout=60_000)
     run = store.runs()[0]
     expect(page.locator(".js-plotly-plot").nth(1).locator(".point").first).to_be_attached(timeout=120_000)
-    assert progress_of(run_folder(workspace, run.id).read_events()).epochs
+    assert progress_of(OpenedRun(workspace, run.id).folder.read_events()).epochs
     expect(page.get_by_role("button", name="Browse failures")).to_be_visible(timeout=120_000)
     page.get_by_role("button", name="Browse failures").click()
     settle(page)

@@ -13,7 +13,7 @@ from core.metrics.table import TITLES
 from data.store.records import Score
 from training.config import load_config
 from training.review.queue import review_queue
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def desk(workspace, store):
         for sample in store.samples():
             label = decode_rle(store.label(sample.id).rle)
             probs = np.where(np.roll(label, shift, axis=0), 243, 10).astype(np.uint8)
-            path = run_folder(workspace, run_id).probs_path(sample.split, sample.id)
+            path = OpenedRun(workspace, run_id).folder.probs_path(sample.split, sample.id)
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(probs).save(path)
             counts = count_pixels(mask_at(probs, 0.5), label)
@@ -149,7 +149,7 @@ def test_the_history_restores_and_compares(desk):
         from dashboard.history import show_history
         from dashboard.state import open_workspace
 
-        store = open_workspace()[1]
+        store = open_workspace().store
         st.session_state.setdefault("reviewer", "Bob")
         sample = store.samples(split="test")[0]
         show_history(store, sample, photo_of(sample.image_path))

@@ -143,7 +143,7 @@ def test_errors_are_one_sentence_with_the_right_exit_code(arguments, code, words
 def test_exports_come_back(workspace, store, tmp_path):
     run("export", "--format", "coco", "--out", tmp_path / "coco", workspace=workspace.root)
     again = Workspace.open(tmp_path / "again")
-    other = again.store()
+    other = again.store
     prepare(tmp_path / "coco", again, other, keep_source=True)
     before = {(s.image_hash, s.class_name): (s.split, store.label(s.id).rle) for s in store.samples()}
     after = {(s.image_hash, s.class_name): (s.split, other.label(s.id).rle) for s in other.samples()}

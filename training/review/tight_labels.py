@@ -18,7 +18,6 @@ from core.seams.seams import Seam, propose_seams, seam_mask
 from core.settings import LabelSettings
 from core.train.dataset import Example
 from data.store.records import LabelRevision, Sample
-from data.store.store import Store
 from data.synthetic.walls import make_scene
 from data.workspace import Workspace
 from training.review.kept_seams import kept_seams
@@ -26,13 +25,13 @@ from training.review.kept_seams import kept_seams
 SEAM_CLASS = "taping"  # a crack in a box has no straight line to find
 
 
-def propose_label(workspace: Workspace, store: Store, sample: Sample, sam: BoxSam | None = None) -> tuple[Mask, list[Seam]]:
+def propose_label(workspace: Workspace, sample: Sample, sam: BoxSam | None = None) -> tuple[Mask, list[Seam]]:
     """What the sample's boxes really hold: mask (H, W) bool and the seams found. Nothing is saved.
 
     sam: its mask is proposed instead of the seams' bands. A sample imported before boxes were kept takes the connected
     regions of its first label for boxes. Raises PhotoError.
     """
-    boxes = sample.boxes or _region_boxes(decode_rle(store.label(sample.id, 1).rle))
+    boxes = sample.boxes or _region_boxes(decode_rle(workspace.store.label(sample.id, 1).rle))
     return _proposed(workspace, sample, boxes, sam)
 
 
