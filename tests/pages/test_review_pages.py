@@ -169,7 +169,7 @@ def test_the_history_restores_and_compares(desk):
     [({"run": "old"}, 0.4), ({"run": "new"}, 0.6), ({}, 0.6), ({"run": "never scored"}, None)],
     ids=lambda value: value.get("run", "the-newest") if isinstance(value, dict) else "",
 )
-def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, address, threshold):
+def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, show, address, threshold):
     sample = desk.samples()[0]
     for run_id, at in (("old", 0.4), ("new", 0.6)):
         score = next(row for row in desk.scores(run_id).itertuples() if row.sample_id == sample.id)
