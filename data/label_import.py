@@ -5,9 +5,7 @@ named with its reason while the rest goes on.
 """
 
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,14 @@ from typing import Any
 from core.errors import AnnotationError, DrywallError, RequestError
 from core.mask_difference import MaskDifference, mask_difference
 from core.masks import Rle, encode_rle, rle_area
-from data.formats import FORMATS
-from data.formats.exchange import Incoming, IncomingLabel, NotUsed
-from data.formats.guess import BROKEN_ARCHIVE, guess_format
+from data.archives import innermost, unpacked
+from data.formats import FORMATS, coco
+from data.formats.exchange import Incoming, IncomingLabel, Note, NotUsed
+from data.formats.guess import guess_format
 from data.photo_names import PhotoFinder
+from data.placement import Exif
 from data.records import Sample
 from data.store import Store
-
-_MOST_UNPACKED_BYTES = 50_000_000_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class LabelChange:
 
 @dataclass(frozen=True)
 class LabelImport:
-    """What an import would change, which samples (ids) are as they were, and what it cannot use.
+    """What an import would change, which samples (ids) are as they were, what it cannot use and what else there is to tell.
 
     unknown_classes: names in the file that are none of the workspace's; `read_import` can map them.
     """
@@ -52,6 +50,12 @@ class LabelImport:
     same: list[int] = field(default_factory=list)
     skipped: list[NotUsed] = field(default_factory=list)
     unknown_classes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def all_refused(self) -> bool:
+        """Something is in the file, and nothing of it can be used."""
+        return bool(self.skipped) and not self.changes and not self.same
 
     def document(self) -> dict[str, Any]:
         """For JSON: one entry a changed sample with IoU old to new and the pixels added and removed."""
@@ -68,27 +72,35 @@ class LabelImport:
             ],
             "same": self.same,
             "skipped": [asdict(item) for item in self.skipped],
+            "notes": [asdict(note) for note in self.notes],
         }  # fmt: skip
 
 
-def read_import(store: Store, path: Path, form: str, class_of: Mapping[str, str] | None = None) -> LabelImport:
+def read_import(
+    store: Store, path: Path, form: str, class_of: Mapping[str, str] | None = None, exif: Exif | None = None
+) -> LabelImport:
     """The differences; nothing is saved. path: a file, a folder or a ZIP archive of one.
 
-    class_of maps the file's class names to the workspace's. Raises RequestError for another format, for a path that is
-    not there and for a file that holds no labels at all.
+    class_of maps the file's class names to the workspace's. exif: on which picture COCO labels were drawn; None goes by the
+    sizes (`data.placement`). Raises RequestError for another format, for a path that is not there and for a file that holds
+    no labels at all.
     """
     if form not in FORMATS:
         raise RequestError(f"format {form} is unknown; use one of {', '.join(FORMATS)}")
+    if exif is not None and FORMATS[form].read is not coco.read:
+        raise RequestError(f"--exif is for COCO, which does not say how photos were shown; leave it out for {form}")
     if not path.exists():
         raise RequestError(f"{path} is not there; name the exported file or its folder")
     found = LabelImport(form, path)
-    with _unpacked(path) as place:
+    with unpacked(path) as unpacked_path:
+        place = innermost(unpacked_path)
         try:
-            incoming = FORMATS[form].read(place)
+            incoming = FORMATS[form].read(place) if exif is None else coco.read(place, exif)
         except AnnotationError as error:
             raise RequestError(str(error)) from error
         found.skipped.extend(incoming.not_used)
         _compare(store, incoming, class_of or {}, found)
+        found.notes.extend(incoming.notes)
     return found
 
 
@@ -152,8 +164,8 @@ def _compare(store: Store, incoming: Incoming, class_of: Mapping[str, str], foun
         except (AnnotationError, OSError) as error:
             found.skipped.append(NotUsed(f"{label.file_name} ({class_name})", str(error)))
             continue
-        old = labels[sample.id]
-        if rle == old.rle:
+        old = labels.get(sample.id) or store.label(sample.id)
+        if old.number and rle == old.rle:
             found.same.append(sample.id)
         elif sample.review_state == "accepted":
             reason = f"sample {sample.id} is accepted; reopen it before importing over it"
@@ -184,21 +196,3 @@ def _no_sample(label: IncomingLabel, class_name: str, classes: list[str]) -> str
         f"class {class_name!r} is not in the workspace, there are {', '.join(classes)}; "
         f"map it with --class {label.class_name}=CLASS"
     )
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """A ZIP archive in a temporary folder; anything else as it is. Names that lead out of the folder stay inside it."""
-    if path.suffix.lower() != ".zip" or not path.is_file():
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                size = sum(entry.file_size for entry in archive.infolist())
-                if size > _MOST_UNPACKED_BYTES:
-                    raise RequestError(f"{path} would unpack to {size / 1e9:.0f} GB; unpack it and name the folder")
-                archive.extractall(folder)
-        except BROKEN_ARCHIVE as error:
-            raise RequestError(f"{path} cannot be unpacked ({error}); export it again") from error
-        yield Path(folder)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks import Mask, Rle, fill_polygon
+from data.archives import is_junk
+from data.photo_names import FileFinder
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
@@ -61,11 +63,20 @@ class NotUsed:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something an import took in a way that whoever exported should know, in one sentence."""
+
+    item: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Incoming:
-    """What a reader found; it names what it cannot use instead of stopping."""
+    """What a reader found; it names what it cannot use instead of stopping. notes may grow while labels are drawn."""
 
     labels: list[IncomingLabel] = field(default_factory=list)
     not_used: list[NotUsed] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def add_photo(
         self, file_name: str, size_hw: tuple[int, int] | None, shapes: dict[str, list[Shape]], photo: Path | None
@@ -93,19 +104,16 @@ def copy_photo(label: OutgoingLabel, folder: Path) -> None:
 
 
 def photo_beside(folder: Path, file_name: str) -> Path | None:
-    """The photo if it came along in `folder` or `folder/images`; a name that leads out of it finds nothing."""
-    for path in (folder / file_name, folder / "images" / file_name):
-        try:
-            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
-                return path
-        except (OSError, ValueError):  # too long, or with a zero byte
-            return None
-    return None
+    """The photo if it came along below `folder`; a name that leads out of it finds nothing."""
+    return FileFinder(folder).beside(file_name)
 
 
 def annotation_files(path: Path, suffix: str) -> list[Path]:
-    """`path` itself if it is a file, or every file below it with the suffix. Raises AnnotationError when there is none."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob(f"*{suffix}") if file.is_file())
+    """`path` itself if it is a file, or every file below it with the suffix in any case. Raises AnnotationError when there is none."""
+    below = path.rglob("*") if path.is_dir() else [path]
+    files = sorted(
+        file for file in below if (file == path or file.suffix.lower() == suffix) and file.is_file() and not is_junk(file)
+    )
     if not files:
         raise AnnotationError(f"{path} holds no {suffix} file; name the exported file or its folder")
     return files

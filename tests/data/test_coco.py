@@ -12,7 +12,8 @@ from pycocotools.coco import COCO
 
 from core.errors import AnnotationError
 from core.masks import decode_rle, encode_rle
-from data.coco import ANNOTATION_FILE, read_export, write_coco
+from data.formats.coco import ANNOTATION_FILE, write_coco
+from data.raw_exports import read_export
 
 SQUARE = [2.0, 2.0, 8.0, 2.0, 8.0, 8.0, 2.0, 8.0]
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core.errors import RequestError
 from core.masks import rle_area
-from data.coco import ANNOTATION_FILE
+from data.formats.coco import ANNOTATION_FILE
 from data.duplicates import find_leaks, source_stem
 from data.preparation import prepare
 from data.workspace import Workspace

@@ -4,7 +4,8 @@ from pycocotools.coco import COCO
 from scipy.ndimage import distance_transform_edt
 
 from core.masks import decode_rle, read_mask_png
-from data.coco import ANNOTATION_FILE, read_export
+from data.formats.coco import ANNOTATION_FILE
+from data.raw_exports import read_export
 from data.duplicates import source_stem
 from data.synthetic import make_scene
 from data.synthetic_export import write_exact_export, write_roboflow_export
