@@ -38,4 +38,4 @@ screenshots: $(STAMP)
 
 # Trains the shipped checkpoint from scratch on generated photos, scores it on photos it never saw and puts it in place.
 compact-model: $(STAMP)
-	$(BIN)/python -m training.compact $(COMPACT)
+	$(BIN)/python -m training.studies.compact $(COMPACT)

@@ -10,14 +10,10 @@ class Settings(BaseModel):
 
 
 class RefinerSettings(Settings):
-    """The full-resolution branch (`core.refiner`)."""
+    """The full-resolution branch (`core.models.branch`)."""
 
-    width: int = Field(
-        24, ge=8, le=128, multiple_of=8, description="Channels at half resolution, the branch's finest map"
-    )
-    max_side: int = Field(
-        1024, ge=64, le=4096, description="Longest side, in pixels, at which the branch reads a photo"
-    )
+    width: int = Field(24, ge=8, le=128, multiple_of=8, description="Channels at half resolution, the branch's finest map")
+    max_side: int = Field(1024, ge=64, le=4096, description="Longest side, in pixels, at which the branch reads a photo")
 
 
 class DecoderSettings(Settings):
@@ -32,15 +28,17 @@ class DecoderSettings(Settings):
 
 
 class AugmentSettings(Settings):
-    """Augmentation of photo and mask together (`core.augment`); all off is the published recipe."""
+    """Augmentation of photo and mask together (`core.train.augment`); all off is the published recipe."""
 
     flip: bool = Field(False, description="Flip left-right and top-bottom, each with probability one half")
     quarter_turns: bool = Field(False, description="Turn each photo by a random multiple of 90 degrees")
     rotate_degrees: float = Field(0.0, ge=0, le=180, description="Largest free rotation, in degrees")
     crop_min: float = Field(
-        1.0, ge=0.1, le=1,
+        1.0,
+        ge=0.1,
+        le=1,
         description="Smallest side of the random square crop, as a share of the photo's shorter side; 1: the whole photo",
-    )  # fmt: skip
+    )
     colour: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast, saturation and hue changes")
     blur: float = Field(0.0, ge=0, le=5, description="Strongest blur, as the sigma in pixels")
     noise: float = Field(0.0, ge=0, le=0.5, description="Standard deviation of Gaussian noise, on a scale of 0 to 1")
@@ -52,36 +50,26 @@ class AugmentSettings(Settings):
 
 
 class CacheSettings(Settings):
-    """The feature cache (`core.feature_cache`): what frozen layers make of a photo is computed once."""
+    """The feature cache (`core.train.feature_cache`): what frozen layers make of a photo is computed once."""
 
-    max_gb: float = Field(
-        0.0, ge=0, le=10_000, description="Most disk space it may take, in GB; 0 computes anew each epoch"
-    )
+    max_gb: float = Field(0.0, ge=0, le=10_000, description="Most disk space it may take, in GB; 0 computes anew each epoch")
     views: int = Field(4, ge=1, le=1000, description="Augmented views of a photo that are kept and taken in turn")
 
 
 class LossSettings(Settings):
-    """Weights of the loss's terms and their parameters (`core.losses`); 0 leaves a term out. Defaults as published."""
+    """Weights of the loss's terms and their parameters (`core.train.losses`); 0 leaves a term out. Defaults as published."""
 
     bce: float = Field(0.5, ge=0, description="Weight of binary cross-entropy")
     dice: float = Field(0.5, ge=0, description="Weight of soft Dice")
     tversky: float = Field(0.0, ge=0, description="Weight of Tversky: Dice with a price for each kind of mistake")
     tversky_fp: float = Field(0.3, ge=0, le=1, description="Price of a falsely predicted pixel in Tversky")
-    tversky_fn: float = Field(
-        0.7, ge=0, le=1, description="Price of a missed pixel in Tversky; above the other: recall"
-    )
+    tversky_fn: float = Field(0.7, ge=0, le=1, description="Price of a missed pixel in Tversky; above the other: recall")
     focal: float = Field(0.0, ge=0, description="Weight of focal loss: cross-entropy that dwells on the hard pixels")
     focal_alpha: float = Field(0.75, gt=0, lt=1, description="Share of the true pixels in focal loss; 0.5 is balanced")
-    focal_gamma: float = Field(
-        2.0, ge=0, le=10, description="How much focal loss turns from easy pixels; 0: not at all"
-    )
-    cldice: float = Field(
-        0.0, ge=0, description="Weight of soft centre-line Dice: unbroken lines, whatever their width"
-    )
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="How much focal loss turns from easy pixels; 0: not at all")
+    cldice: float = Field(0.0, ge=0, description="Weight of soft centre-line Dice: unbroken lines, whatever their width")
     cldice_steps: int = Field(5, ge=1, le=100, description="Half the width, in pixels, of the widest line clDice thins")
-    boundary: float = Field(
-        0.0, ge=0, description="Weight of boundary loss: mistakes cost their distance to the outline"
-    )
+    boundary: float = Field(0.0, ge=0, description="Weight of boundary loss: mistakes cost their distance to the outline")
 
     @model_validator(mode="after")
     def _something_is_learnt(self) -> "LossSettings":
@@ -91,16 +79,19 @@ class LossSettings(Settings):
 
 
 class InferenceSettings(Settings):
-    """How a photo is looked at (`core.predictor`): the defaults are one look at the whole photo, as published."""
+    """How a photo is looked at (`core.models.predictor`): the defaults are one look at the whole photo, as published."""
 
     tiles: int = Field(
         0, ge=0, le=8192, description="Side, in pixels of the photo, of overlapping tiles; 0 looks at the whole at once"
     )
     overlap: float = Field(0.25, ge=0, le=0.75, description="Share of a tile that it has in common with the next")
     side_px: int | None = Field(
-        None, ge=64, le=2048, multiple_of=16,
+        None,
+        ge=64,
+        le=2048,
+        multiple_of=16,
         description="Side of the square the model reads, by interpolated positions; empty: the checkpoint's (352)",
-    )  # fmt: skip
+    )
     flips: bool = Field(False, description="Average over the photo and its three mirror images; four times the work")
 
     @field_validator("tiles")
@@ -121,13 +112,11 @@ class LabelSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """The training loop (`core.trainer`); defaults as published."""
+    """The training loop (`core.train.trainer`); defaults as published."""
 
     epochs: int = Field(50, ge=1, le=10_000, description="Most epochs; early stopping may end the run before")
     batch_size: int = Field(8, ge=1, le=1024, description="Samples in one optimisation step")
-    lr: float = Field(
-        1e-4, gt=0, le=1, description="Learning rate of AdamW at the start; cosine annealing takes it to 0"
-    )
+    lr: float = Field(1e-4, gt=0, le=1, description="Learning rate of AdamW at the start; cosine annealing takes it to 0")
     backbone_lr_factor: float = Field(
         0.1, gt=0, le=1, description="Learning rate of what is not frozen of the CLIP towers, as a share of `lr`"
     )

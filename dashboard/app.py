@@ -11,10 +11,7 @@ from dashboard.state import page, sentences
 
 SECTIONS = {
     "": {"overview": ("Overview", ":material/home:"), "prompt_lab": ("Prompt lab", ":material/science:")},
-    "Data": {
-        "data_report": ("Data", ":material/dataset:"),
-        "exchange": ("Import and export", ":material/swap_horiz:"),
-    },
+    "Data": {"data_report": ("Data", ":material/dataset:"), "exchange": ("Import and export", ":material/swap_horiz:")},
     "Train": {
         "train": ("Train", ":material/model_training:"),
         "metrics": ("Metrics", ":material/monitoring:"),

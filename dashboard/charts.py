@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-from training.figures import CLASS_COLOURS, PALETTE
+from training.scoring.figures import CLASS_COLOURS, PALETTE
 
 
 def _styled(figure: go.Figure, height_px: int = 300) -> go.Figure:
@@ -44,27 +44,45 @@ def miou_curves(epochs: list[dict[str, Any]]) -> go.Figure:
 def iou_histogram(scores: pd.DataFrame) -> go.Figure:
     """How many samples have which IoU, by class. Columns used: iou, class_name."""
     figure = px.histogram(
-        scores, x="iou", color="class_name", nbins=20, range_x=[0, 1], barmode="overlay", opacity=0.7,
-        color_discrete_map=CLASS_COLOURS, labels={"iou": "IoU", "class_name": "class"},
-    )  # fmt: skip
+        scores,
+        x="iou",
+        color="class_name",
+        nbins=20,
+        range_x=[0, 1],
+        barmode="overlay",
+        opacity=0.7,
+        color_discrete_map=CLASS_COLOURS,
+        labels={"iou": "IoU", "class_name": "class"},
+    )
     return _styled(figure.update_yaxes(title="samples"))
 
 
 def threshold_lines(curve: pd.DataFrame) -> go.Figure:
     """mIoU by threshold and class. Columns used: threshold, miou, class_name."""
     figure = px.line(
-        curve, x="threshold", y="miou", color="class_name", color_discrete_map=CLASS_COLOURS,
+        curve,
+        x="threshold",
+        y="miou",
+        color="class_name",
+        color_discrete_map=CLASS_COLOURS,
         labels={"miou": "mIoU", "class_name": "class"},
-    )  # fmt: skip
+    )
     return _styled(figure.update_yaxes(range=[0, 1]))
 
 
 def before_after(both: pd.DataFrame, before: str, after: str) -> go.Figure:
     """Each sample's IoU in two runs; above the line the second is better. Columns: iou, iou_other, class_name, file_name."""
     figure = px.scatter(
-        both, x="iou", y="iou_other", color="class_name", hover_name="file_name", color_discrete_map=CLASS_COLOURS,
-        range_x=[0, 1], range_y=[0, 1], labels={"iou": before, "iou_other": after, "class_name": "class"},
-    )  # fmt: skip
+        both,
+        x="iou",
+        y="iou_other",
+        color="class_name",
+        hover_name="file_name",
+        color_discrete_map=CLASS_COLOURS,
+        range_x=[0, 1],
+        range_y=[0, 1],
+        labels={"iou": before, "iou_other": after, "class_name": "class"},
+    )
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#999999", "dash": "dot"})
     return _styled(figure, 420)
 
@@ -72,23 +90,34 @@ def before_after(both: pd.DataFrame, before: str, after: str) -> go.Figure:
 def iou_strip(answers: pd.DataFrame) -> go.Figure:
     """Each answer's IoU with the known truth, by reviewer. Columns: reviewer, iou, class_name, file_name."""
     figure = px.strip(
-        answers, x="iou", y="reviewer", color="class_name", hover_name="file_name", range_x=[0, 1.02],
-        color_discrete_map=CLASS_COLOURS, labels={"iou": "IoU with the truth", "class_name": "class"},
-    )  # fmt: skip
+        answers,
+        x="iou",
+        y="reviewer",
+        color="class_name",
+        hover_name="file_name",
+        range_x=[0, 1.02],
+        color_discrete_map=CLASS_COLOURS,
+        labels={"iou": "IoU with the truth", "class_name": "class"},
+    )
     return _styled(figure, 120 + 60 * answers["reviewer"].nunique())
 
 
 def gain_points(gains: pd.DataFrame) -> go.Figure:
-    """What fixing and training again bought, by part, with 95 % intervals. Columns: those of `training.before_after.gains`."""
+    """What fixing and training again bought, by part, with 95 % intervals. Columns: those of `training.review.before_after.gains`."""
     figure = go.Figure()
     names = (("gain", "together"), ("model_change", "the model"), ("label_change", "the labels"))
     for colour, (key, name) in zip(PALETTE, names, strict=False):
         high, low = gains[f"{key}_high"].astype(float) - gains[key], gains[key] - gains[f"{key}_low"].astype(float)
         bars = {"type": "data", "array": high.fillna(0), "arrayminus": low.fillna(0)}
         figure.add_scatter(
-            x=gains[key], y=gains["part"], name=name, mode="markers", error_x=bars, marker={"color": colour, "size": 11},
+            x=gains[key],
+            y=gains["part"],
+            name=name,
+            mode="markers",
+            error_x=bars,
+            marker={"color": colour, "size": 11},
             orientation="h",  # grouped points stand below each other, not beside: x is the value
-        )  # fmt: skip
+        )
     figure.add_vline(x=0, line={"color": "#999999", "dash": "dot"})
     figure.update_layout(scattermode="group")
     figure.update_xaxes(title="change of mIoU").update_yaxes(autorange="reversed")

@@ -26,12 +26,7 @@ def settings_form(
             values[name] = place.number_input(label, value=default, step=1, key=widget_key, help=help_text)
         elif field.annotation is float:
             values[name] = place.number_input(
-                label,
-                value=float(default),
-                step=float(default) / 10 or 0.05,
-                format="%.3g",
-                key=widget_key,
-                help=help_text,
+                label, value=float(default), step=float(default) / 10 or 0.05, format="%.3g", key=widget_key, help=help_text
             )
         elif field.annotation == str | None:
             values[name] = place.text_input(label, default or "", key=widget_key, help=help_text) or None

@@ -7,12 +7,12 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
-from core.masks import Mask, decode_rle
+from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
 from dashboard.state import open_workspace
-from training.figures import AGREEMENT_NAMES, paint, paint_agreement
-from training.runs import run_folder
-from training.stored_probs import Probs, mask_at, read_probs
+from training.runs.runs import run_folder
+from training.scoring.figures import AGREEMENT_NAMES, paint, paint_agreement
+from training.scoring.stored_probs import Probs, mask_at, read_probs
 
 LABEL_COLOUR = (0, 158, 115)
 
@@ -65,7 +65,6 @@ def photo_png(picture: Photo) -> bytes:
 def legend(colours: Mapping[str, tuple[int, int, int]] = AGREEMENT_NAMES) -> None:
     """What the three colours mean."""
     spans = " &nbsp; ".join(
-        f'<span style="background:rgb{colour};border-radius:3px">&emsp;</span> {name}'
-        for name, colour in colours.items()
+        f'<span style="background:rgb{colour};border-radius:3px">&emsp;</span> {name}' for name, colour in colours.items()
     )
     st.markdown(spans, unsafe_allow_html=True)

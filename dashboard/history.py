@@ -6,9 +6,9 @@ import streamlit as st
 from core.errors import DrywallError
 from core.photos import Photo
 from dashboard.gallery import LABEL_COLOUR, shrink, truth_of
-from data.records import LabelRevision, Sample
-from data.store import Store
-from training.figures import paint, paint_agreement
+from data.store.records import LabelRevision, Sample
+from data.store.store import Store
+from training.scoring.figures import paint, paint_agreement
 
 PER_ROW = 4
 
@@ -49,9 +49,11 @@ def _decisions(store: Store, sample: Sample) -> None:
 
 
 def _facts(revision: LabelRevision) -> list[str]:
-    tool = revision.provenance if revision.tool in (revision.provenance, "import", "restore") else (
-        f"{revision.provenance} ({revision.tool})"
-    )  # fmt: skip
+    tool = (
+        revision.provenance
+        if revision.tool in (revision.provenance, "import", "restore")
+        else (f"{revision.provenance} ({revision.tool})")
+    )
     return [tool, f"{revision.area_px:,} px", *([revision.comment] if revision.comment else [])]
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core.masks import Mask, decode_rle
+from core.masks.mask import Mask, decode_rle
 from core.photos import Photo
 from dashboard.gallery import LABEL_COLOUR, photo_of, shrink, truth_of
-from data.label_import import LabelChange
-from data.store import Store
-from training.figures import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, paint, paint_agreement
+from data.exchange.label_import import LabelChange
+from data.store.store import Store
+from training.scoring.figures import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, paint, paint_agreement
 
 _LEAST_SIDE_PX, _MARGIN = 120, 0.15
 COLOURS = {"kept": TRUE_POSITIVE, "added": FALSE_POSITIVE, "removed": FALSE_NEGATIVE}
@@ -22,11 +22,7 @@ def change_pictures(image_path: str, sample_id: int, revision: int, after: Mask)
     photo, before = photo_of(image_path), truth_of(sample_id, revision)
     place = around(before | after)
     photo, before, after = photo[place], before[place], after[place]
-    pictures = (
-        paint(photo, before, LABEL_COLOUR),
-        paint(photo, after, LABEL_COLOUR),
-        paint_agreement(photo, before, after),
-    )
+    pictures = (paint(photo, before, LABEL_COLOUR), paint(photo, after, LABEL_COLOUR), paint_agreement(photo, before, after))
     return shrink(pictures[0], 420), shrink(pictures[1], 420), shrink(pictures[2], 420)
 
 
@@ -55,13 +51,9 @@ def show_changes(store: Store, changes: Sequence[LabelChange], left_out: set[int
                 f"{difference.added_px:,} px added, {difference.removed_px:,} removed · "
                 f"{change.old_px:,} px before, {change.new_px:,} after"
             )
-            taken = choice.checkbox(
-                "Take over", change.sample_id not in left_out, key=f"take_over_{key}_{change.sample_id}"
-            )
+            taken = choice.checkbox("Take over", change.sample_id not in left_out, key=f"take_over_{key}_{change.sample_id}")
             (left_out.discard if taken else left_out.add)(change.sample_id)
-            pictures = change_pictures(
-                paths[change.sample_id], change.sample_id, change.based_on, decode_rle(change.rle)
-            )
+            pictures = change_pictures(paths[change.sample_id], change.sample_id, change.based_on, decode_rle(change.rle))
             names = (f"before, revision {change.based_on}", "after", "difference")
             for place, picture, name in zip(st.columns(3), pictures, names, strict=True):
                 place.image(picture, caption=name, width="stretch")

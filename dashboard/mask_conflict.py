@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from core.masks import Mask
-from core.patches import apply_patch, patch_between
+from core.masks.mask import Mask
+from core.masks.strokes import apply_patch, patch_between
 from core.photos import Photo
 from dashboard.gallery import LABEL_COLOUR, photo_of, truth_of
 from dashboard.mask_editor import Opening, reopen
-from data.store import Store
-from training.figures import paint
+from data.store.store import Store
+from training.scoring.figures import paint
 
 
 def show_conflict(store: Store, opening: Opening, name: str) -> None:
@@ -34,18 +34,14 @@ def show_conflict(store: Store, opening: Opening, name: str) -> None:
     with left:
         st.image(_picture(photo, mine), caption="Yours, the draft", width="stretch")
     with middle:
-        st.image(
-            _picture(photo, theirs), caption=f"Theirs, revision {newest.number} by {newest.author}", width="stretch"
-        )
+        st.image(_picture(photo, theirs), caption=f"Theirs, revision {newest.number} by {newest.author}", width="stretch")
         if st.button("Take theirs", width="stretch", help="Your draft is dropped"):
             store.drop_draft(draft)
             reopen(store, sample, name)
             st.rerun()
     with right:
         st.image(_picture(photo, both), caption="What you changed, on top of theirs", width="stretch")
-        if st.button(
-            "Keep mine on top of theirs", type="primary", width="stretch", help="Becomes your draft; save it then"
-        ):
+        if st.button("Keep mine on top of theirs", type="primary", width="stretch", help="Becomes your draft; save it then"):
             store.rebase_draft(draft, before, sample.revision)
             reopen(store, sample, name)
             st.rerun()

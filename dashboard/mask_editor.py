@@ -14,14 +14,14 @@ import numpy as np
 import streamlit as st
 
 from core.errors import DrywallError, LeaseError
-from core.patches import Patch
+from core.masks.strokes import Patch
 from dashboard.gallery import truth_of
 from dashboard.mask_canvas import mask_canvas, module
 from dashboard.media import address, deflated_probs, label_address, photo_address, photo_bytes, probs_address
 from dashboard.seam_help import boxes_of, proposed, snapped
-from data.drafts import Draft, Stroke
-from data.records import Sample
-from data.store import Store
+from data.store.drafts import Draft, Stroke
+from data.store.records import Sample
+from data.store.store import Store
 from data.workspace import Workspace
 
 KEY = "mask_canvas"
@@ -72,9 +72,7 @@ def _openings() -> dict[str, Opening]:
     return st.session_state.setdefault("openings", {})
 
 
-def open_sample(
-    workspace: Workspace, store: Store, sample: Sample, reviewer: str, prediction: Prediction | None
-) -> Opening:
+def open_sample(workspace: Workspace, store: Store, sample: Sample, reviewer: str, prediction: Prediction | None) -> Opening:
     """The sample as it stands open in this browser, or opened now, with the draft the reviewer left.
 
     Call it in every full run of the page: it also puts what the browser fetches under its addresses.
@@ -91,9 +89,7 @@ def open_sample(
         "label": label_address(label.rle),
         "probs": probs_address(prediction.run_id, prediction.split, sample.id) if prediction else None,
         "threshold": prediction.threshold if prediction else None,
-        "draft": address(
-            json.dumps([text_of(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft"
-        )
+        "draft": address(json.dumps([text_of(stroke) for stroke in draft.strokes]).encode(), "application/json", "draft")
         if draft
         else None,
         "draftTime": draft.updated_at.isoformat() if draft else None,
@@ -149,9 +145,14 @@ def save_draft(store: Store, opening: Opening, comment: str) -> None:
         opening.drawn = False
         return
     saved = store.save_label(
-        opening.sample.id, mask, based_on=draft.based_on, author=opening.reviewer, tool="editor", comment=comment,
+        opening.sample.id,
+        mask,
+        based_on=draft.based_on,
+        author=opening.reviewer,
+        tool="editor",
+        comment=comment,
         provenance=draft.provenance,
-    )  # fmt: skip
+    )
     store.drop_draft(draft)
     opening.revision, opening.saved, opening.drawn = saved.number, saved.number, False
 
@@ -161,12 +162,17 @@ def show_canvas(store: Store, opening: Opening, locked: str | None) -> None:
     mask_canvas(
         key=KEY,
         data={
-            **opening.shown, "load": opening.load, "revision": opening.revision, "locked": locked, "drawn": opening.drawn,
-            "saved": opening.saved, "answer": opening.answer,
+            **opening.shown,
+            "load": opening.load,
+            "revision": opening.revision,
+            "locked": locked,
+            "drawn": opening.drawn,
+            "saved": opening.saved,
+            "answer": opening.answer,
             "acked": {load: each.acked for load, each in _openings().items()},
         },
         on_message_change=lambda: _received(store, st.session_state[KEY]["message"]),
-    )  # fmt: skip
+    )
 
 
 def _received(store: Store, message: dict[str, Any]) -> None:
@@ -176,9 +182,7 @@ def _received(store: Store, message: dict[str, Any]) -> None:
             continue  # from before the server started anew; the browser offers them again with the sample
         fresh = [text for text in message["strokes"] if text["load"] == load and text["n"] > opening.acked]
         if fresh:
-            store.add_strokes(
-                opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh]
-            )
+            store.add_strokes(opening.sample.id, opening.reviewer, opening.revision, [stroke_of(text) for text in fresh])
             opening.acked, opening.drawn, opening.saved = fresh[-1]["n"], True, None
             _keep_lease(store, opening)
     ask = message["ask"]
@@ -221,6 +225,12 @@ def text_of(stroke: Stroke) -> dict[str, Any]:
     """What `stroke_of` reads."""
     patch = stroke.patch
     return {
-        "tool": stroke.tool, "undo": stroke.undo, "x": patch.x, "y": patch.y, "w": patch.width, "h": patch.height,
-        "added": base64.b64encode(patch.added).decode(), "removed": base64.b64encode(patch.removed).decode(),
-    }  # fmt: skip
+        "tool": stroke.tool,
+        "undo": stroke.undo,
+        "x": patch.x,
+        "y": patch.y,
+        "w": patch.width,
+        "h": patch.height,
+        "added": base64.b64encode(patch.added).decode(),
+        "removed": base64.b64encode(patch.removed).decode(),
+    }

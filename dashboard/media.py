@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 from streamlit import runtime
 
-from core.masks import Rle
+from core.masks.mask import Rle
 from core.photos import read_photo
 from dashboard.gallery import photo_png, probs_of
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from core.ladder import Ladder
-from training.scores import TITLES
+from core.metrics.ladder import Ladder
+from training.scoring.scores import TITLES
 
 
 def score_numbers(scores: Mapping[str, float], in_a_row: int = 7) -> None:

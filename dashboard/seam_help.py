@@ -7,9 +7,9 @@ from PIL import Image
 from scipy import ndimage
 
 from core.photos import Photo
-from core.seams import Seam, propose_seams, snap_seam
+from core.seams.seams import Seam, propose_seams, snap_seam
 from dashboard.gallery import photo_of, truth_of
-from data.records import Sample
+from data.store.records import Sample
 
 _SIDE_PX = 1280
 """Larger photos are shrunk to this side before a joint is looked for: it is wide enough to be found there, and sooner."""

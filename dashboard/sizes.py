@@ -9,15 +9,15 @@ from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from core.errors import DrywallError
-from core.size_picture import length_text, paint_size
-from core.sizes import BandSize, band_size, scale_from_points
+from core.sizes.band_size import BandSize, band_size, scale_from_points
+from core.sizes.picture import length_text, paint_size
 from dashboard.gallery import LABEL_COLOUR, photo_of, probs_of, truth_of
-from data.records import Sample
-from data.sizes_table import size_columns
-from data.store import Store
-from training.figures import paint
-from training.proposals import SEAM_CLASS
-from training.stored_probs import mask_at
+from data.exchange.sizes_table import size_columns
+from data.store.records import Sample
+from data.store.store import Store
+from training.review.tight_labels import SEAM_CLASS
+from training.scoring.figures import paint
+from training.scoring.stored_probs import mask_at
 
 _CANVAS_PX = 440
 
@@ -52,22 +52,28 @@ def sizes_of(scores: pd.DataFrame, samples: dict[int, Sample]) -> pd.DataFrame:
         sample, threshold = samples[int(score.sample_id)], float(score.threshold)
         truth = size_columns(label_size(sample.id, int(score.current_revision)), sample.px_per_mm)
         found = size_columns(prediction_size(score.run_id, score.split, sample.id, threshold), sample.px_per_mm)
-        rows.append({
-            name: sizes[key] for key, title in titles.items()
-            for name, sizes in ((title, truth), (f"predicted {title.partition(',')[0]}", found))
-        })  # fmt: skip
+        rows.append(
+            {
+                name: sizes[key]
+                for key, title in titles.items()
+                for name, sizes in ((title, truth), (f"predicted {title.partition(',')[0]}", found))
+            }
+        )
     return pd.DataFrame(rows, index=scores.index, dtype=float)
 
 
 def show_size_table(masks: dict[str, BandSize | None], px_per_mm: float | None, class_name: str) -> None:
     """One row a mask: its length (a joint's in m) and its widths."""
     rows = {
-        name: ["nothing", "", ""] if size is None else [
+        name: ["nothing", "", ""]
+        if size is None
+        else [
             length_text(size.length_px, px_per_mm, in_m=class_name == SEAM_CLASS),
-            length_text(size.width_mean_px, px_per_mm), length_text(size.width_max_px, px_per_mm),
+            length_text(size.width_mean_px, px_per_mm),
+            length_text(size.width_max_px, px_per_mm),
         ]
         for name, size in masks.items()
-    }  # fmt: skip
+    }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["length", "mean width", "greatest width"])
     st.dataframe(table, width=520)
 
@@ -84,9 +90,14 @@ def show_sizes(store: Store, sample: Sample, name: str, predicted: BandSize | No
     with left:
         st.caption("Draw a line along something whose length is known: a tape measure, a board edge, a screw spacing.")
         result = st_canvas(
-            background_image=Image.fromarray(photo).resize(shown), width=shown[0], height=shown[1], drawing_mode="line",
-            stroke_width=2, stroke_color="#D55E00", key=f"scale_{sample.id}",
-        )  # fmt: skip
+            background_image=Image.fromarray(photo).resize(shown),
+            width=shown[0],
+            height=shown[1],
+            drawing_mode="line",
+            stroke_width=2,
+            stroke_color="#D55E00",
+            key=f"scale_{sample.id}",
+        )
         line = _length_px(result.json_data, factor)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             length_mm = st.number_input("Length of the line in mm", 0.0, value=0.0, key=f"length_{sample.id}")
@@ -94,9 +105,12 @@ def show_sizes(store: Store, sample: Sample, name: str, predicted: BandSize | No
                 _set(store, sample, lambda: scale_from_points((0, 0), (line, 0), length_mm), name)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             typed = st.number_input(
-                "or pixels per mm", 0.0, value=sample.px_per_mm or 0.0, format="%.4g",
+                "or pixels per mm",
+                0.0,
+                value=sample.px_per_mm or 0.0,
+                format="%.4g",
                 key=f"px_per_mm_{sample.id}_{sample.px_per_mm}",
-            )  # fmt: skip
+            )
             if st.button("Set pixels per mm", disabled=not typed or typed == sample.px_per_mm):
                 _set(store, sample, lambda: typed, name)
             if sample.px_per_mm and st.button("Forget the scale"):

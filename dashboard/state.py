@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import streamlit as st
 
 from core.errors import DrywallError
-from data.store import Store
+from data.store.store import Store
 from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import WorkspaceError
-from data.store import Store
+from data.store.store import Store
 
 ENVIRONMENT_VARIABLE = "DRYWALL_QA_WORKSPACE"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
-from core.masks import rle_area
-from data.preparation import prepare
-from data.synthetic_export import write_roboflow_export
+from core.masks.mask import rle_area
+from data.intake.preparation import prepare
+from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
 from docs.screenshots import CHROMIUM, CHROMIUM_FLAGS, await_desk, dashboard
 
@@ -29,9 +29,7 @@ window.times = times; }"""
 
 def measure(workspace: Path) -> dict[str, str]:
     store = Workspace.open(workspace).store()
-    emptiest = min(
-        store.samples(), key=lambda sample: rle_area(store.label(sample.id).rle)
-    ).id  # a stroke on a label is none
+    emptiest = min(store.samples(), key=lambda sample: rle_area(store.label(sample.id).rle)).id  # a stroke on a label is none
     with dashboard(workspace) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1340, "height": 860})
@@ -78,9 +76,10 @@ def measure(workspace: Path) -> dict[str, str]:
 def _server_of(address: str) -> int:
     port = int(address.rpartition(":")[2])
     return next(
-        connection.pid for connection in psutil.net_connections("tcp")
+        connection.pid
+        for connection in psutil.net_connections("tcp")
         if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid
-    )  # fmt: skip
+    )
 
 
 def make_workspace(root: Path) -> Path:

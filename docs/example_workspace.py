@@ -10,16 +10,16 @@ from pathlib import Path
 
 from scipy import ndimage
 
-from core.masks import decode_rle, read_mask_png
-from data.preparation import prepare
-from data.store import Store
+from core.masks.mask import decode_rle, read_mask_png
+from data.intake.preparation import prepare
+from data.store.store import Store
 from data.workspace import Workspace
-from training.bulk import seam_proposals
 from training.config import load_config
-from training.evaluation import evaluate
-from training.execution import execute
-from training.reviewers import plant_honeypots
-from training.runs import create_run
+from training.review.proposals import seam_proposals
+from training.review.reviewers import plant_honeypots
+from training.runs.execution import execute
+from training.runs.runs import create_run
+from training.scoring.evaluation import evaluate
 
 REDRAWN, HONEYPOTS = 24, 0.3
 PX_PER_MM = 1.6
@@ -49,9 +49,14 @@ def review(workspace: Workspace, store: Store, truths: Path) -> None:
         sample = proposal.sample
         store.take(sample.id, "Ann")
         store.save_label(
-            sample.id, proposal.rle, based_on=sample.revision, author="Ann", tool="seam", provenance="edited proposal",
+            sample.id,
+            proposal.rle,
+            based_on=sample.revision,
+            author="Ann",
+            tool="seam",
+            provenance="edited proposal",
             comment="the joint, not its box",
-        )  # fmt: skip
+        )
         if number % 2:
             store.add_review(sample.id, "accepted", "Ann")
         else:

@@ -25,9 +25,18 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 PAGES = (
-    "overview", "data_report", "exchange", "train", "metrics", "failures", "before_after", "queue", "fix_masks", "reviewers",
+    "overview",
+    "data_report",
+    "exchange",
+    "train",
+    "metrics",
+    "failures",
+    "before_after",
+    "queue",
+    "fix_masks",
+    "reviewers",
     "prompt_lab",
-)  # fmt: skip
+)
 DARK_PAGES = ("failures", "fix_masks", "metrics")
 
 
@@ -38,10 +47,25 @@ def dashboard(workspace: Path, theme: str = "light") -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), "--server.port", str(port),
-        "--server.headless", "true", "--browser.gatherUsageStats", "false", "--theme.base", theme,
-        "--server.address", "127.0.0.1", "--", "--workspace", str(workspace),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "dashboard" / "app.py"),
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+        "--browser.gatherUsageStats",
+        "false",
+        "--theme.base",
+        theme,
+        "--server.address",
+        "127.0.0.1",
+        "--",
+        "--workspace",
+        str(workspace),
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -61,8 +85,7 @@ def settle(page: Page) -> None:
     """Wait until Streamlit has run its script and the pictures are there."""
     page.wait_for_selector("[data-testid=stMainBlockContainer]", timeout=60_000)
     page.wait_for_function(
-        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'",
-        timeout=120_000,
+        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'", timeout=120_000
     )
     page.evaluate("() => { window.looked = undefined; }")
     page.wait_for_function(_STILL, timeout=120_000, polling=100)

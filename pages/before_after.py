@@ -6,9 +6,9 @@ import streamlit as st
 from dashboard.charts import gain_points
 from dashboard.gallery import agreement_tile, legend
 from dashboard.state import go_to, open_workspace, pick, say_after_rerun, sentences, show_said
-from training.before_after import gains, paired_samples, score_missing, unscored_splits, what_fixes_bought
 from training.config import load_config, make_config, shipped_configs
-from training.runs import current_runs, launch
+from training.review.before_after import gains, paired_samples, score_missing, unscored_splits, what_fixes_bought
+from training.runs.runs import current_runs, launch
 
 workspace, store = open_workspace()
 st.title("Before and after")
@@ -35,9 +35,7 @@ with st.expander("Freeze the labels and train again", expanded=len(runs) < 2, ic
         with sentences():
             before = as_before.get(recipe)
             config = make_config(before.config, recipe) if before else load_config(recipe)
-            launched = launch(
-                workspace, store, config.model_copy(update={"label_set": label_set, "name": f"on {label_set}"})
-            )
+            launched = launch(workspace, store, config.model_copy(update={"label_set": label_set, "name": f"on {label_set}"}))
         go_to("train", run=launched.id)
 
 if len(runs) < 2:
@@ -91,20 +89,24 @@ st.plotly_chart(gain_points(overall))
 st.subheader("Labels by model")
 for place, row in zip(st.columns(3), overall.itertuples(), strict=False):
     square = pd.DataFrame(
-        {"old model": [row.old_label_old_model, row.new_label_old_model],
-         "new model": [row.old_label_new_model, row.new_label_new_model]},
+        {
+            "old model": [row.old_label_old_model, row.new_label_old_model],
+            "new model": [row.old_label_new_model, row.new_label_new_model],
+        },
         index=["old labels", "new labels"],
-    )  # fmt: skip
+    )
     place.markdown(f"**{row.part}**")
     place.dataframe(square.style.format(precision=3), width="stretch")
 st.caption("Mean IoU. Down a column only the labels change; along a row only the model.")
 
 st.subheader("By class")
 st.dataframe(
-    found[["part", "class_name", "samples", "gain", "gain_low", "gain_high", "model_change", "label_change"]]
-    .style.format(precision=3, na_rep="-"),
-    hide_index=True, width="stretch",
-)  # fmt: skip
+    found[["part", "class_name", "samples", "gain", "gain_low", "gain_high", "model_change", "label_change"]].style.format(
+        precision=3, na_rep="-"
+    ),
+    hide_index=True,
+    width="stretch",
+)
 st.subheader("What each fix bought")
 each = what_fixes_bought(table).reset_index(drop=True)
 if each.empty:
@@ -122,9 +124,13 @@ columns = [
     "label_change",
 ]
 chosen = st.dataframe(
-    each[columns].style.format(precision=3), hide_index=True, width="stretch", on_select="rerun",
-    selection_mode="single-row", key=f"fixes_{old_id}_{new_id}",
-)  # fmt: skip
+    each[columns].style.format(precision=3),
+    hide_index=True,
+    width="stretch",
+    on_select="rerun",
+    selection_mode="single-row",
+    key=f"fixes_{old_id}_{new_id}",
+)
 row = each.iloc[chosen.selection.rows[0] if chosen.selection.rows else 0]
 sample = store.sample(int(row.sample_id))
 st.markdown(f"**{sample.file_name}** · {row['part']} · gain {row.gain:+.3f}")
@@ -133,7 +139,5 @@ pictures = st.columns(2)
 for place, run_id, word in ((pictures[0], old_id, "old"), (pictures[1], new_id, "new")):
     revision = store.labels(runs[run_id].label_set)[sample.id].number
     score = store.scores(run_id).set_index("sample_id").loc[sample.id]
-    tile = agreement_tile(
-        run_id, score["split"], sample.id, revision, float(score["threshold"]), sample.image_path, 640
-    )
+    tile = agreement_tile(run_id, score["split"], sample.id, revision, float(score["threshold"]), sample.image_path, 640)
     place.image(tile, caption=f"{word} model on {word} label", width="stretch")

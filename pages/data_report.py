@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.gallery import label_tile
 from dashboard.state import go_to, open_workspace
-from data.duplicates import find_leaks
+from data.intake.duplicates import find_leaks
 
 workspace, store = open_workspace()
 st.title("Data")
@@ -28,18 +28,11 @@ for sample in samples:
     groups[sample.group].append(sample)
 leaks = find_leaks({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
 tabs = st.tabs(
-    [
-        "Splits",
-        f"Copies ({sum(len(g) > 1 for g in groups.values())} groups)",
-        f"Problems ({len(report.problems)})",
-        "Labels",
-    ]
+    ["Splits", f"Copies ({sum(len(g) > 1 for g in groups.values())} groups)", f"Problems ({len(report.problems)})", "Labels"]
 )
 
 with tabs[0]:
-    counts = store.counts().pivot_table(
-        index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0
-    )
+    counts = store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0)
     st.dataframe(counts)
     if leaks:
         st.error(
@@ -47,8 +40,7 @@ with tabs[0]:
         )
         st.dataframe(
             pd.DataFrame(
-                {"group": leak.group, "splits": ", ".join(leak.splits), "samples": len(leak.sample_ids)}
-                for leak in leaks
+                {"group": leak.group, "splits": ", ".join(leak.splits), "samples": len(leak.sample_ids)} for leak in leaks
             ),
             hide_index=True,
         )

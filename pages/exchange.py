@@ -7,16 +7,16 @@ import streamlit as st
 from dashboard.gallery import legend
 from dashboard.label_changes import COLOURS, show_changes
 from dashboard.state import open_workspace, pick_number, reviewer, say_after_rerun, sentences, show_said
-from data.export import TABLES, export_bytes, export_name
-from data.formats import FORMATS
-from data.label_import import LabelImport, read_upload, save_import
+from data.exchange.export import TABLES, export_bytes, export_name
+from data.exchange.formats import FORMATS
+from data.exchange.label_import import LabelImport, read_upload, save_import
 
 PER_PAGE = 6
 LEFT_OUT = "leave out"
 ABOUT_TABLES = {
     "review-log": ("Review log", "every revision and decision: who, when, tool, area, IoU; safe to open in Excel"),
     "sizes": ("Sizes", "length and widths of every label in px, and in mm and m where the photo has a scale"),
-}  # fmt: skip
+}
 
 workspace, store = open_workspace()
 name = reviewer()
@@ -107,10 +107,14 @@ def row(form: str, title: str, about: str, label_set: str | None) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{title}** · {about}", width="stretch")
         st.download_button(
-            "Download", partial(export_bytes, workspace, store, form, label_set), export_name(form), key=f"export_{form}",
-            icon=":material/download:", on_click="ignore",
+            "Download",
+            partial(export_bytes, workspace, store, form, label_set),
+            export_name(form),
+            key=f"export_{form}",
+            icon=":material/download:",
+            on_click="ignore",
             mime="text/csv" if form in TABLES else "application/zip",
-        )  # fmt: skip
+        )
 
 
 VIEWS = {"Labels in": labels_in, "Labels out": labels_out}

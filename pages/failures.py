@@ -6,16 +6,16 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.ceiling import ceiling_sentence
-from core.ladder import tolerance_ladder
-from core.size_picture import paint_size
+from core.metrics.ceiling import ceiling_sentence
+from core.metrics.ladder import tolerance_ladder
+from core.sizes.picture import paint_size
 from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, truth_of
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
 from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
-from training.figures import paint_agreement, paint_heat
-from training.scores import HEADLINE, TITLES, all_scores, headline
-from training.stored_probs import mask_at
+from training.scoring.figures import paint_agreement, paint_heat
+from training.scoring.scores import HEADLINE, TITLES, all_scores, headline
+from training.scoring.stored_probs import mask_at
 
 PER_PAGE = {"Pictures": 12, "Table": 40}
 TABLE_METRICS = ("iou", "tolerant_f1_2px", "cldice", "boundary_iou")
@@ -78,9 +78,7 @@ def look_at(sample_id: int) -> None:
         st.caption(f"Scored against label revision {score.revision}; shown against revision {score.current_revision}.")
     sample, size = store.sample(sample_id), prediction_size(run_id, score.split, sample_id, threshold)
     picture = paint_agreement(photo, truth, prediction)
-    if st.toggle(
-        "Sizes in the picture", key="sizes_in_picture", help="The widest place of the prediction, a scale bar"
-    ):
+    if st.toggle("Sizes in the picture", key="sizes_in_picture", help="The widest place of the prediction, a scale bar"):
         picture = paint_size(picture, size, sample.px_per_mm)
     left, right = st.columns(2)
     left.image(picture, caption="truth and prediction", width="stretch")
@@ -88,9 +86,13 @@ def look_at(sample_id: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         legend()
         st.download_button(
-            "Picture", partial(photo_png, picture), f"{Path(score.file_name).stem}_{run_id}.png", "image/png",
-            icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+            "Picture",
+            partial(photo_png, picture),
+            f"{Path(score.file_name).stem}_{run_id}.png",
+            "image/png",
+            icon=":material/download:",
+            on_click="ignore",
+        )
     below, beside = st.columns(2)
     with below:
         show_ladder(ladder)
@@ -110,9 +112,7 @@ def as_pictures(scores: pd.DataFrame) -> None:
     columns = st.columns(4)
     for place, score in enumerate(scores.itertuples()):
         with columns[place % 4].container(border=True), sentences():
-            tile = agreement_tile(
-                run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
-            )
+            tile = agreement_tile(run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path)
             st.image(tile, width="stretch")
             st.markdown(f"**{headline(score)}**")
             st.caption(f"{score.class_name} · {score.file_name[:26]}")
@@ -129,9 +129,14 @@ def as_table(scores: pd.DataFrame) -> None:
     table = pd.concat([scores[list(columns)].rename(columns=columns), sizes], axis=1).reset_index(drop=True)
     numbers = {**dict.fromkeys(table.columns[2:], "{:.3f}"), **dict.fromkeys(sizes, "{:.4g}")}
     chosen = st.dataframe(
-        table.style.format(numbers, na_rep="-"), hide_index=True, width="stretch", height="content", on_select="rerun",
-        selection_mode="single-row", key=f"table_{'_'.join(map(str, filters))}_{number}",
-    )  # fmt: skip
+        table.style.format(numbers, na_rep="-"),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"table_{'_'.join(map(str, filters))}_{number}",
+    )
     st.caption("Predicted: at the run's threshold. Choose a line to open its sample.")
     if chosen.selection.rows:
         st.query_params["sample"] = str(scores["sample_id"].iloc[chosen.selection.rows[0]])

@@ -11,7 +11,7 @@ from dashboard.mask_conflict import show_conflict
 from dashboard.mask_editor import Prediction, make_ready, open_sample, save_draft, show_canvas
 from dashboard.sizes import prediction_size, show_sizes
 from dashboard.state import go_to, open_workspace, reviewer, sentences
-from training.review import next_in_queue, review_queue, take_next
+from training.review.queue import next_in_queue, review_queue, take_next
 
 COMPACT = """<style>
 [data-testid=stMainBlockContainer] {padding: 4.2rem 1.2rem 1rem}
@@ -111,9 +111,8 @@ def desk() -> None:
         accepted = sample.review_state == "accepted"
         reopen = accepted and st.button("Reopen", shortcut="U", disabled=not name)
         pressed = [
-            state for state, (title, key, why) in DECISIONS.items()
-            if not accepted and st.button(title, shortcut=key, help=why)
-        ]  # fmt: skip
+            state for state, (title, key, why) in DECISIONS.items() if not accepted and st.button(title, shortcut=key, help=why)
+        ]
         following = st.button("Next", shortcut="N")
     if save and not opening.drawn:
         st.toast("Nothing was drawn since the last save.")

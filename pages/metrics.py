@@ -7,9 +7,9 @@ import streamlit as st
 
 from dashboard.charts import before_after, iou_histogram, threshold_lines
 from dashboard.state import open_workspace, pick, sentences
-from training.evaluation import compare, paired_scores, summary, threshold_curve
 from training.report import write_report
-from training.scores import HEADLINE, TITLES, mean_key
+from training.scoring.evaluation import compare, paired_scores, summary, threshold_curve
+from training.scoring.scores import HEADLINE, TITLES, mean_key
 
 workspace, store = open_workspace()
 st.title("Metrics")
@@ -24,8 +24,7 @@ splits = sorted(scores[scores["run_id"] == run_id]["split"].unique(), key=["test
 split = pick("Split", splits, "split", where=right)
 other = pick("Beside", ["none", *(run for run in runs if run != run_id)], "other", where=third)
 human = st.toggle(
-    "Human-made labels only",
-    help="Leaves out labels taken from a model's proposal: truth accepted from the model flatters it",
+    "Human-made labels only", help="Leaves out labels taken from a model's proposal: truth accepted from the model flatters it"
 )
 labels_of = "human" if human else "all"
 
@@ -53,9 +52,7 @@ with sentences():
     first_columns = [*(named(key) for key in HEADLINE), "samples"]
     st.dataframe(table[first_columns].style.format(form, na_rep="-"), width="stretch")
     if st.toggle("Every metric", help="Precision and recall, tolerant precision and recall, and the ceiling as well"):
-        every = pd.DataFrame(
-            {name: {key: form[key].format(row[key]) for key in table} for name, row in table.iterrows()}
-        )
+        every = pd.DataFrame({name: {key: form[key].format(row[key]) for key in table} for name, row in table.iterrows()})
         st.dataframe(every.replace("nan", "-"), width="content", height="content")
     st.caption(
         f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Tolerances are px "
@@ -66,9 +63,15 @@ with sentences():
     pdf, html, _ = st.columns([2, 2, 6])
     for place, suffix, mime in ((pdf, "pdf", "application/pdf"), (html, "html", "text/html")):
         place.download_button(
-            f"Report ({suffix.upper()})", partial(report_bytes, suffix), f"report-{run_id}.{suffix}", mime,
-            key=f"report_{suffix}", icon=":material/download:", on_click="ignore", width="stretch",
-        )  # fmt: skip
+            f"Report ({suffix.upper()})",
+            partial(report_bytes, suffix),
+            f"report-{run_id}.{suffix}",
+            mime,
+            key=f"report_{suffix}",
+            icon=":material/download:",
+            on_click="ignore",
+            width="stretch",
+        )
     of_split = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")
@@ -85,12 +88,7 @@ with sentences():
         both = compare(store, run_id, other, split)
         rows = {**both["classes"], "overall": both["overall"]}
         gains = pd.DataFrame(
-            {
-                "class": name,
-                "mean over samples": named(key),
-                run_id: row[mean_key(key)][0],
-                other: row[mean_key(key)][1],
-            }
+            {"class": name, "mean over samples": named(key), run_id: row[mean_key(key)][0], other: row[mean_key(key)][1]}
             for name, row in rows.items()
             for key in HEADLINE
         ).astype({run_id: float, other: float})

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.state import go_to, open_workspace, page
-from training.overview import attention
+from training.review.attention import attention
 
 workspace, store = open_workspace()
 st.title("Drywall QA")
@@ -12,9 +12,7 @@ st.caption(f"Workspace {workspace.root}")
 counts = store.counts()
 runs = store.runs()
 if counts.empty:
-    st.info(
-        "This workspace is empty. Import a Roboflow COCO export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:"
-    )
+    st.info("This workspace is empty. Import a Roboflow COCO export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
 
 columns = st.columns(5)
@@ -44,11 +42,7 @@ if not runs:
     st.write("None yet.")
 for run in runs[:5]:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        score = (
-            f"validation mIoU {run.best_val_miou:.3f}"
-            if run.best_val_miou is not None
-            else run.reason or "no epoch yet"
-        )
+        score = f"validation mIoU {run.best_val_miou:.3f}" if run.best_val_miou is not None else run.reason or "no epoch yet"
         st.markdown(f"**{run.name}** `{run.id}` · {run.status} · {run.label_set} · {score}", width="stretch")
         if st.button("Watch", key=f"watch_{run.id}"):
             go_to("train", run=run.id)

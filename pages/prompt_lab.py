@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from core.masks import mask_png
-from core.model_names import COMPACT, PUBLISHED
+from core.masks.mask import mask_png
+from core.models.names import COMPACT, PUBLISHED
 from core.photos import read_photo
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import InferenceSettings
 from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
-from training.figures import FALSE_POSITIVE, paint, paint_heat
-from training.inference import in_fastest, inference_settings, load_predictor, mask_name, threshold_of
+from training.inference.predictors import in_fastest, inference_settings, load_predictor, mask_name, threshold_of
+from training.scoring.figures import FALSE_POSITIVE, paint, paint_heat
 
 workspace, store = open_workspace()
 st.title("Prompt lab")
@@ -24,12 +24,12 @@ uploaded = left.file_uploader("Photo", type=["jpg", "jpeg", "png", "webp", "tif"
 samples = {sample.file_name: sample for sample in store.samples()}
 chosen = left.selectbox("or one of the workspace", list(samples), disabled=uploaded is not None)
 typed = middle.text_area(
-    "Prompts, one a line", "segment wall crack\nsegment joint tape", height=130,
+    "Prompts, one a line",
+    "segment wall crack\nsegment joint tape",
+    height=130,
     help="Known ones: " + "; ".join(prompt for prompts in PUBLISHED_SYNONYMS.values() for prompt in prompts),
-)  # fmt: skip
-source = right.selectbox(
-    "Model", [*(f"run {run}" for run in with_checkpoint), COMPACT, PUBLISHED], accept_new_options=True
 )
+source = right.selectbox("Model", [*(f"run {run}" for run in with_checkpoint), COMPACT, PUBLISHED], accept_new_options=True)
 run_id = source.removeprefix("run ") if source.startswith("run ") else None
 prompts = [line for line in typed.splitlines() if line.strip()]
 
@@ -60,30 +60,24 @@ for number, prediction in enumerate(predictions):
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(prediction.prompt, width="stretch")
         threshold = st.slider(
-            "Threshold",
-            0.01,
-            0.99,
-            usual_threshold,
-            0.01,
-            width=220,
-            key=f"threshold_{source}_{prediction.prompt}_{number}",
+            "Threshold", 0.01, 0.99, usual_threshold, 0.01, width=220, key=f"threshold_{source}_{prediction.prompt}_{number}"
         )
         mask = prediction.mask(threshold)
         st.download_button(
-            "Mask", mask_png(mask), mask_name(name, prediction.prompt), "image/png", key=f"download_{number}",
+            "Mask",
+            mask_png(mask),
+            mask_name(name, prediction.prompt),
+            "image/png",
+            key=f"download_{number}",
             icon=":material/download:",
-        )  # fmt: skip
+        )
     if prediction.cut:
         st.warning("This prompt is longer than the model reads (77 tokens); its end was cut.")
     columns = st.columns(3)
     columns[0].image(
-        paint(photo, mask, FALSE_POSITIVE, 0.6),
-        caption=f"mask: {100 * mask.mean():.2f} % of the photo",
-        width="stretch",
+        paint(photo, mask, FALSE_POSITIVE, 0.6), caption=f"mask: {100 * mask.mean():.2f} % of the photo", width="stretch"
     )
     columns[1].image(
-        paint_heat(photo, prediction.probs),
-        caption=f"probability, highest {prediction.probs.max():.2f}",
-        width="stretch",
+        paint_heat(photo, prediction.probs), caption=f"probability, highest {prediction.probs.max():.2f}", width="stretch"
     )
     columns[2].image(photo, caption=f"{Path(name).name[:40]} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")

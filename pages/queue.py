@@ -7,11 +7,11 @@ import streamlit as st
 
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
 from dashboard.state import go_to, open_workspace, pick, pick_number, reviewer, say_after_rerun, sentences, show_said
-from data.records import REVIEW_STATES
-from training.bulk import Proposal, model_proposals, seam_proposals
-from training.figures import paint
-from training.noise import measure_noise, measure_prompts
-from training.review import AUDIT_SHARE, review_queue, take_next
+from data.store.records import REVIEW_STATES
+from training.review.doubts import measure_noise, measure_prompts
+from training.review.proposals import Proposal, model_proposals, seam_proposals
+from training.review.queue import AUDIT_SHARE, review_queue, take_next
+from training.scoring.figures import paint
 
 PER_PAGE, PREVIEW = 12, 24
 MODEL, SEAMS = "the masks of the run", "seams found in boxes"
@@ -47,21 +47,18 @@ if run_id:
 queue = review_queue(store, run_id, reviewer=name, audit_share=share)
 words = bar[3].text_input("Reason contains", placeholder="boxes only, IoU, audit ...")
 shown = [
-    entry for entry in queue
+    entry
+    for entry in queue
     if class_name in ("all", samples[entry.sample_id].class_name) and words.lower() in entry.reason.lower()
-]  # fmt: skip
+]
 
 numbers = store.counts().groupby("review_state")["samples"].sum()
 for place, state in zip(st.columns(len(REVIEW_STATES)), REVIEW_STATES, strict=True):
     place.metric(state.capitalize(), int(numbers.get(state, 0)))
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.markdown(
-        f"**{len(shown)} samples wait**" + (f" of {len(queue)}" if len(shown) < len(queue) else ""), width="stretch"
-    )
-    if run_id and st.button(
-        "Ask every synonym", icon=":material/forum:", help="How far the run's prompts differ; once"
-    ):
+    st.markdown(f"**{len(shown)} samples wait**" + (f" of {len(queue)}" if len(shown) < len(queue) else ""), width="stretch")
+    if run_id and st.button("Ask every synonym", icon=":material/forum:", help="How far the run's prompts differ; once"):
         say_after_rerun(f"{measure(measure_prompts, run_id)} samples asked.")
     if st.button("Take the next", type="primary", icon=":material/play_arrow:", disabled=not shown):
         with sentences():
@@ -99,9 +96,7 @@ def offered(source: str, run: str | None, of_class: str, waiting: tuple[tuple[in
 def accept_many() -> None:
     left, right = st.columns(2)
     source = left.selectbox("Proposals", [MODEL, SEAMS])
-    least = right.slider(
-        "Confidence at least", 0.0, 1.0, 0.9, 0.01, help="Mean probability inside the mask, or the seam's"
-    )
+    least = right.slider("Confidence at least", 0.0, 1.0, 0.9, 0.01, help="Mean probability inside the mask, or the seam's")
     waiting = tuple(sorted((entry.sample_id, samples[entry.sample_id].revision) for entry in queue))
     found = offered(source, run_id, class_name, waiting)
     sure = [proposal for proposal in found if proposal.confidence >= least]
@@ -118,9 +113,7 @@ def accept_many() -> None:
             if st.checkbox(f"{proposal.confidence:.2f} · {sample.class_name}", True, key=key, help=sample.file_name):
                 chosen.append(proposal.as_label)
     if len(sure) > PREVIEW:
-        st.caption(
-            f"The {PREVIEW} surest are shown; what is not shown is not accepted. Accept these, then look at the next."
-        )
+        st.caption(f"The {PREVIEW} surest are shown; what is not shown is not accepted. Accept these, then look at the next.")
     if st.button(f"Accept {len(chosen)} proposals", icon=":material/done_all:", disabled=not chosen):
         with sentences():
             tool = "model" if source == MODEL else "seam"

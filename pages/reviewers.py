@@ -5,8 +5,8 @@ import streamlit as st
 from dashboard.charts import iou_strip
 from dashboard.gallery import photo_of, truth_of
 from dashboard.state import go_to, open_workspace, reviewer, say_after_rerun, sentences, show_said
-from training.figures import paint_agreement
-from training.reviewers import agreement, honeypot_scores, plant_honeypots, throughput
+from training.review.reviewers import agreement, honeypot_scores, plant_honeypots, throughput
+from training.scoring.figures import paint_agreement
 
 workspace, store = open_workspace()
 name = reviewer()
@@ -18,12 +18,14 @@ if speed.empty:
 else:
     number = st.column_config.NumberColumn
     st.dataframe(
-        speed, hide_index=True, width="stretch",
+        speed,
+        hide_index=True,
+        width="stretch",
         column_config={
             "median_seconds": number("seconds a sample", format="%.0f", help="Median, from taking to deciding"),
             "per_hour": number("samples an hour", format="%.0f"),
         },
-    )  # fmt: skip
+    )
 
 st.subheader("Known truth")
 honeypots, answers = store.honeypots(), honeypot_scores(store)
@@ -48,8 +50,7 @@ if not answers.empty:
     means = answers.groupby("reviewer").agg(answers=("iou", "size"), iou=("iou", "mean"), bait_iou=("bait_iou", "mean"))
     left, right = st.columns([2, 3])
     left.dataframe(
-        means.rename(columns={"iou": "IoU with truth", "bait_iou": "of the bait"}).style.format(precision=3),
-        width="stretch",
+        means.rename(columns={"iou": "IoU with truth", "bait_iou": "of the bait"}).style.format(precision=3), width="stretch"
     )
     right.plotly_chart(iou_strip(answers))
 
@@ -69,13 +70,20 @@ else:
         columns[2].metric("Mean IoU, blind", f"{pairs.loc[pairs['blind'], 'iou'].mean():.3f}")
     pairs = pairs.sort_values("iou").reset_index(drop=True)
     chosen = st.dataframe(
-        pairs, hide_index=True, width="stretch", on_select="rerun", selection_mode="single-row", key="agreement",
+        pairs,
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        key="agreement",
         column_order=["file_name", "class_name", "reviewer", "other", "iou", "blind"],
         column_config={
-            "file_name": "file", "class_name": "class", "other": "and",
+            "file_name": "file",
+            "class_name": "class",
+            "other": "and",
             "iou": st.column_config.NumberColumn("IoU", format="%.3f"),
         },
-    )  # fmt: skip
+    )
     row = pairs.iloc[chosen.selection.rows[0] if chosen.selection.rows else 0]
     sample = store.sample(int(row.sample_id))
     masks = truth_of(sample.id, int(row.revision)), truth_of(sample.id, int(row.other_revision))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.model_names import COMPACT, PUBLISHED
+from core.models.names import COMPACT, PUBLISHED
 from core.settings import (
     AugmentSettings,
     CacheSettings,
@@ -20,7 +20,7 @@ from dashboard.charts import loss_curves, miou_curves
 from dashboard.forms import settings_form
 from dashboard.state import go_to, open_workspace, pick, sentences
 from training.config import ModelSettings, load_config, make_config, shipped_configs
-from training.runs import ACTIVE, current_run, current_runs, launch, progress_of, relaunch, run_folder, stop
+from training.runs.runs import ACTIVE, current_run, current_runs, launch, progress_of, relaunch, run_folder, stop
 
 workspace, store = open_workspace()
 st.title("Train")
@@ -33,10 +33,7 @@ def watch(run_id: str) -> None:
     events = run_folder(workspace, run_id).read_events()
     progress = progress_of(events)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}",
-            width="stretch",
-        )
+        st.markdown(f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}", width="stretch")
         if run.status in ACTIVE and st.button(
             "Stop", icon=":material/stop:", help="After the step it is in; the best checkpoint stays"
         ):
@@ -74,16 +71,18 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
     base = first.selectbox("Recipe", names, index=names.index("quick"), help="Where the settings below start from")
     recipe = load_config(base)
     current = "the labels as they are now (frozen under a new name)"
-    label_set = second.selectbox(
-        "Label set", [current, *(s.name for s in store.label_sets())], help="What the run learns from"
-    )
+    label_set = second.selectbox("Label set", [current, *(s.name for s in store.label_sets())], help="What the run learns from")
     known = [COMPACT, PUBLISHED, *(f"run {run.id}" for run in runs if run.best_epoch)]
     if recipe.checkpoint not in known:
         known.append(recipe.checkpoint)
     start = third.selectbox(
-        "Checkpoint", known, index=known.index(recipe.checkpoint), key=f"checkpoint_{base}",
-        accept_new_options=True, help="The weights to start from; type a CLIPSeg folder or hub id to add one",
-    )  # fmt: skip
+        "Checkpoint",
+        known,
+        index=known.index(recipe.checkpoint),
+        key=f"checkpoint_{base}",
+        accept_new_options=True,
+        help="The weights to start from; type a CLIPSeg folder or hub id to add one",
+    )
     name = st.text_input("Name", recipe.name, key=f"name_{base}", max_chars=60)
     st.markdown("**Training** (defaults as published)")
     train_values = settings_form(TrainSettings, recipe.train, f"train_{base}")
@@ -94,17 +93,17 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
     with st.expander("Looking at photos: whole or in tiles, larger, mirrored"):
         inference_values = settings_form(InferenceSettings, recipe.inference, f"inference_{base}")
     with st.expander("Model: what trains and the decoder's shape"):
-        model_values = settings_form(
-            ModelSettings, recipe.model, f"model_{base}", 2, ("train_backbone", "unfreeze_blocks")
-        )
+        model_values = settings_form(ModelSettings, recipe.model, f"model_{base}", 2, ("train_backbone", "unfreeze_blocks"))
         decoder_values = settings_form(DecoderSettings, recipe.model.decoder, f"decoder_{base}", 2)
     with st.expander("Labels and speed: box labels as they are or as proposed seams; frozen layers computed once"):
         label_values = settings_form(LabelSettings, recipe.labels, f"labels_{base}", 2)
         cache_values = settings_form(CacheSettings, recipe.cache, f"cache_{base}", 2)
     refiner = st.checkbox(
-        "Full-resolution branch", recipe.model.refiner is not None, key=f"refiner_{base}",
+        "Full-resolution branch",
+        recipe.model.refiner is not None,
+        key=f"refiner_{base}",
         help="A light head that reads the photo and puts the edges back where it has them; checkpoints that have one keep it",
-    )  # fmt: skip
+    )
     if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
         with sentences():
             checkpoint = str(start)
@@ -116,10 +115,16 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
                 "refiner": (recipe.model.refiner or RefinerSettings()).model_dump() if refiner else None,
             }
             values |= {
-                "name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set,
-                "train": train_values, "loss": loss_values, "augment": augment_values, "inference": inference_values,
-                "labels": label_values, "cache": cache_values,
-            }  # fmt: skip
+                "name": name,
+                "checkpoint": checkpoint,
+                "label_set": None if label_set == current else label_set,
+                "train": train_values,
+                "loss": loss_values,
+                "augment": augment_values,
+                "inference": inference_values,
+                "labels": label_values,
+                "cache": cache_values,
+            }
             launched = launch(workspace, store, make_config(values, "the form"))
             go_to("train", run=launched.id)
 
@@ -131,16 +136,24 @@ if runs:
     st.dataframe(
         pd.DataFrame(
             {
-                "run": run.id, "name": run.name, "state": run.status, "labels": run.label_set,
-                "from": Path(run.checkpoint).name, "best epoch": run.best_epoch, "validation mIoU": run.best_val_miou,
-                "minutes": run.seconds and run.seconds / 60, "started": run.started_at, "reason": run.reason,
+                "run": run.id,
+                "name": run.name,
+                "state": run.status,
+                "labels": run.label_set,
+                "from": Path(run.checkpoint).name,
+                "best epoch": run.best_epoch,
+                "validation mIoU": run.best_val_miou,
+                "minutes": run.seconds and run.seconds / 60,
+                "started": run.started_at,
+                "reason": run.reason,
             }
             for run in runs
         ),
-        hide_index=True, width="stretch",
+        hide_index=True,
+        width="stretch",
         column_config={
             "validation mIoU": st.column_config.NumberColumn(format="%.3f"),
             "minutes": st.column_config.NumberColumn(format="%.1f"),
             "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
         },
-    )  # fmt: skip
+    )

@@ -10,15 +10,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing downloads weights; a tes
 import pytest
 import torch
 
-from core.model import PromptSegmenter
+from core.models.clipseg import PromptSegmenter
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import RefinerSettings
-from data.preparation import prepare
-from data.store import Store
-from data.synthetic_export import write_roboflow_export
-from data.upgrades import UPGRADES
+from data.intake.preparation import prepare
+from data.store.store import Store
+from data.store.upgrades import UPGRADES
+from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
-from training.scratch import untrained_segmenter
+from training.runs.scratch import untrained_segmenter
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent

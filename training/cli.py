@@ -17,13 +17,13 @@ from rich.table import Table
 
 from core.errors import DrywallError, PhotoError, RequestError
 from core.files import write_atomically
-from core.sizes import scale_from_points
-from data.demo import ensure_demo
-from data.export import EXPORTS, TABLES, export_labels
-from data.formats import FORMATS
-from data.label_import import read_import, save_import
-from data.preparation import prepare as prepare_workspace
-from data.store import Store
+from core.sizes.band_size import scale_from_points
+from data.exchange.export import EXPORTS, TABLES, export_labels
+from data.exchange.formats import FORMATS
+from data.exchange.label_import import read_import, save_import
+from data.intake.preparation import prepare as prepare_workspace
+from data.store.store import Store
+from data.synthetic.demo import ensure_demo
 from data.workspace import Workspace, default_root
 from training.config import load_config
 from training.terminal import (
@@ -52,11 +52,12 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 
 @app.command()
 def demo(
-    workspace: WorkspaceOption, port: Annotated[int, typer.Option(help="Port of the dashboard")] = 8501,
+    workspace: WorkspaceOption,
+    port: Annotated[int, typer.Option(help="Port of the dashboard")] = 8501,
     dashboard_too: Annotated[bool, typer.Option("--open/--no-open", help="Open the dashboard on it")] = True,
-) -> None:  # fmt: skip
+) -> None:
     """Make the demo workspace (generated photos) and open the dashboard on it."""
-    from training.demo_run import ensure_demo_run
+    from training.runs.demo_run import ensure_demo_run
 
     opened, store = _open(workspace)
     with progress() as on_progress:
@@ -71,9 +72,7 @@ def prepare(
     raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}")],
     workspace: WorkspaceOption,
     set_: SetOption = None,
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", metavar="FOLDER=CLASS", help="Map a folder to a class")
-    ] = None,
+    class_: Annotated[list[str] | None, typer.Option("--class", metavar="FOLDER=CLASS", help="Map a folder to a class")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import COCO exports: inspect, render masks, group copies, split."""
@@ -81,9 +80,7 @@ def prepare(
     mapping = dict(_pair(text) for text in class_) if class_ else None
     opened, store = _open(workspace)
     with progress() as on_progress:
-        prepare_workspace(
-            raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress
-        )
+        prepare_workspace(raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress)
     print_inspection(store, as_json)
 
 
@@ -102,8 +99,8 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train and score the test split; prints the run's id."""
-    from training.execution import agreed
-    from training.runs import create_run
+    from training.runs.execution import agreed
+    from training.runs.runs import create_run
 
     opened, store = _open(workspace)
     run_id = queued or agreed(lambda: create_run(opened, store, load_config(config, set_ or [])).id)
@@ -120,7 +117,7 @@ def resume(run: str, workspace: WorkspaceOption, as_json: JsonOption = False) ->
 def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, resume: bool = False) -> None:
     from accelerate import PartialState
 
-    from training.execution import execute
+    from training.runs.execution import execute
 
     stderr.print(f"run {run_id} on {store.run(run_id).label_set}")
     with progress() as on_progress:
@@ -132,13 +129,15 @@ def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, 
 
 @app.command()
 def evaluate(
-    run: str, workspace: WorkspaceOption, split: SplitOption = "test",
+    run: str,
+    workspace: WorkspaceOption,
+    split: SplitOption = "test",
     labels: Annotated[str, typer.Option(help="all, or human: leave out labels taken from a model's proposal")] = "all",
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Score a run: mIoU, Dice, thin-structure metrics, the resolution ceiling; masks and figures."""
-    from training.evaluation import evaluate as evaluate_run
-    from training.figures import write_failures
+    from training.scoring.evaluation import evaluate as evaluate_run
+    from training.scoring.figures import write_failures
 
     opened, store = _open(workspace)
     with progress() as on_progress:
@@ -150,25 +149,29 @@ def evaluate(
 @app.command()
 def predict(
     image: Annotated[Path, typer.Argument(help="A photo, or a folder of photos")],
-    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")], workspace: WorkspaceOption,
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")],
+    workspace: WorkspaceOption,
     run: Annotated[str | None, typer.Option(help="Use this run's checkpoint")] = None,
     checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
     threshold: Annotated[
-        float | None, typer.Option(help="Probability from which a pixel counts; default: the run's for the prompt's class, or 0.5")
+        float | None,
+        typer.Option(help="Probability from which a pixel counts; default: the run's for the prompt's class, or 0.5"),
     ] = None,
-    tiles: Annotated[int | None, typer.Option(help="Look at overlapping tiles of this side in pixels; 0: the whole photo")] = None,
+    tiles: Annotated[
+        int | None, typer.Option(help="Look at overlapping tiles of this side in pixels; 0: the whole photo")
+    ] = None,
     side: Annotated[int | None, typer.Option(help="Side of the square the model reads, for example 704")] = None,
     flips: Annotated[bool | None, typer.Option("--flips/--no-flips", help="Average over the mirror images")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the masks")] = Path(),
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
     A run looks as it was configured to; a folder is scored in int8 or bf16 where that is measured to pay.
     """
     from core.photos import read_photo
-    from training.folder_scoring import photos_in, score_folder
-    from training.inference import in_fastest, load_predictor, threshold_of, write_masks
+    from training.inference.folder import photos_in, score_folder
+    from training.inference.predictors import in_fastest, load_predictor, threshold_of, write_masks
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
@@ -186,9 +189,7 @@ def predict(
                     stderr.print(f"left out: {found}")
                 else:
                     written += [str(path) for path in found]
-        return emit(
-            {"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {len(photos)} photos in {out}"
-        )
+        return emit({"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {len(photos)} photos in {out}")
     photo = read_photo(image)
     predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
     for prediction in predictions:
@@ -200,12 +201,14 @@ def predict(
 
 @app.command()
 def failures(
-    run: str, workspace: WorkspaceOption, split: SplitOption = "test",
+    run: str,
+    workspace: WorkspaceOption,
+    split: SplitOption = "test",
     count: Annotated[int, typer.Option(min=1, max=50, help="Samples in each figure")] = 4,
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write the best and worst predictions of each class as figures: photo, truth, prediction, IoU."""
-    from training.figures import write_failures
+    from training.scoring.figures import write_failures
 
     opened, store = _open(workspace)
     paths = [str(path) for path in write_failures(opened, store, run, split, count)]
@@ -215,11 +218,14 @@ def failures(
 @app.command()
 def score(
     checkpoint: Annotated[str, typer.Argument(help="compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID")],
-    workspace: WorkspaceOption, split: SplitOption = "test", set_: SetOption = None, as_json: JsonOption = False,
-) -> None:  # fmt: skip
+    workspace: WorkspaceOption,
+    split: SplitOption = "test",
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Score a named checkpoint as it is, as a run of its own; nothing is trained."""
-    from training.evaluation import summary
-    from training.scoring import score as score_checkpoint
+    from training.scoring.checkpoint import score as score_checkpoint
+    from training.scoring.evaluation import summary
 
     opened, store = _open(workspace)
     config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
@@ -232,12 +238,14 @@ def score(
 
 @app.command()
 def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN [RUN...]")], workspace: WorkspaceOption,
-    split: SplitOption = "test", as_json: JsonOption = False,
-) -> None:  # fmt: skip
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN [RUN...]")],
+    workspace: WorkspaceOption,
+    split: SplitOption = "test",
+    as_json: JsonOption = False,
+) -> None:
     """Compare runs on the samples all were scored on: two sample by sample, more as a table."""
-    from training.comparison import compare_all
-    from training.evaluation import compare as compare_runs
+    from training.scoring.comparison import compare_all
+    from training.scoring.evaluation import compare as compare_runs
 
     store = _open(workspace)[1]
     if len(runs) < 2:
@@ -262,13 +270,15 @@ def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as
 
 @app.command()
 def push(
-    run: str, repo: Annotated[str, typer.Argument(help="OWNER/NAME on the hub")], workspace: WorkspaceOption,
+    run: str,
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the hub")],
+    workspace: WorkspaceOption,
     license_id: Annotated[str, typer.Option("--license", help="As hubs spell it: mit, apache-2.0, ...")] = "unknown",
     private: Annotated[bool, typer.Option("--private/--public", help="Who may see a repository made now")] = True,
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Push a run's checkpoint to a model hub, with a card that holds its figures."""
-    from training.push import push as push_run
+    from training.runs.push import push as push_run
 
     opened, store = _open(workspace)
     address = push_run(opened, store, run, repo, license_id=license_id, private=private)
@@ -277,16 +287,17 @@ def push(
 
 @app.command()
 def onnx(
-    folder: Annotated[Path, typer.Argument(help="A new folder")], workspace: WorkspaceOption,
+    folder: Annotated[Path, typer.Argument(help="A new folder")],
+    workspace: WorkspaceOption,
     run: Annotated[str | None, typer.Option(help="Export this run's checkpoint")] = None,
     checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write a checkpoint as ONNX graphs, each compared with torch before it is kept."""
-    from core.onnx_export import export_onnx
-    from core.predictor import Predictor
+    from core.models.onnx_export import export_onnx
+    from core.models.predictor import Predictor
     from training.config import make_config
-    from training.inference import load_predictor
+    from training.inference.predictors import load_predictor
 
     opened, store = _open(workspace)
     predictor = load_predictor(opened, store, run, checkpoint)
@@ -301,11 +312,12 @@ def onnx(
 
 @app.command()
 def export(
-    form: Annotated[str, typer.Option("--format", help=", ".join(EXPORTS))], workspace: WorkspaceOption,
+    form: Annotated[str, typer.Option("--format", help=", ".join(EXPORTS))],
+    workspace: WorkspaceOption,
     out: Annotated[Path, typer.Option(help="Target folder")] = Path("export"),
     label_set: Annotated[str | None, typer.Option(help="A frozen label set; default: the current labels")] = None,
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write the labels out, or the review log or the sizes as a table; labels come back in by import-labels."""
     opened, store = _open(workspace)
     count = export_labels(opened, store, out, form, label_set)
@@ -316,14 +328,15 @@ def export(
 @app.command()
 def import_labels(
     path: Annotated[Path, typer.Argument(help="The exported file, its folder or its ZIP archive")],
-    form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))], workspace: WorkspaceOption,
+    form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))],
+    workspace: WorkspaceOption,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change")] = False,
     author: Annotated[str | None, typer.Option(help="Who the revisions are by; default: your login")] = None,
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     _, store = _open(workspace)
     found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
@@ -335,9 +348,7 @@ def import_labels(
     for change in found.changes:
         difference = change.difference
         numbers = (change.old_px, change.new_px, difference.added_px, difference.removed_px)
-        table.add_row(
-            str(change.sample_id), change.file_name, change.class_name, f"{difference.iou:.4f}", *map(str, numbers)
-        )
+        table.add_row(str(change.sample_id), change.file_name, change.class_name, f"{difference.iou:.4f}", *map(str, numbers))
     stdout.print(table)
     for item in found.skipped:
         stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
@@ -375,9 +386,17 @@ def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help
     """Open the dashboard on the workspace."""
     opened, _ = _open(workspace)
     command = [
-        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), "--server.port", str(port),
-        "--", "--workspace", str(opened.root),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "dashboard" / "app.py"),
+        "--server.port",
+        str(port),
+        "--",
+        "--workspace",
+        str(opened.root),
+    ]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
 
 
@@ -389,7 +408,7 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json."""
-    from training.bench import run_bench
+    from training.studies.bench import run_bench
 
     with progress() as on_progress:
         document = run_bench(names or [], rounds, on_progress)

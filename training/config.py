@@ -48,14 +48,10 @@ class ModelSettings(Settings):
 
 
 class RunConfig(Settings):
-    name: str = Field(
-        "published", min_length=1, max_length=60, description="A name for people; the run gets its own id"
-    )
+    name: str = Field("published", min_length=1, max_length=60, description="A name for people; the run gets its own id")
     checkpoint: str = Field("CIDAS/clipseg-rd64-refined", description='"compact", a CLIPSeg folder or a hub id')
     label_set: str | None = Field(None, description="Frozen label set to train on; empty freezes the current labels")
-    synonyms: dict[str, tuple[str, ...]] = Field(
-        PUBLISHED_SYNONYMS, description="Prompts by class; the first evaluates"
-    )
+    synonyms: dict[str, tuple[str, ...]] = Field(PUBLISHED_SYNONYMS, description="Prompts by class; the first evaluates")
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     loss: LossSettings = LossSettings()

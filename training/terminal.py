@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from core.errors import RequestError
-from data.duplicates import find_leaks
-from data.store import Store
+from data.intake.duplicates import find_leaks
+from data.store.store import Store
 
 stderr, stdout = Console(stderr=True), Console()
 OnProgress = Callable[[str, int, int], None]
@@ -37,7 +37,7 @@ def emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
 
 def metrics_table(document: dict[str, Any]) -> Group:
     """One column a class: there are more metrics than a terminal has room for in a row."""
-    from training.scores import TITLES, mean_key
+    from training.scoring.scores import TITLES, mean_key
 
     rows = {**document["classes"], "overall": document["overall"]}
     table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
@@ -81,9 +81,7 @@ def print_inspection(store: Store, as_json: bool) -> None:
         )
     if len(report.problems) > 20:
         stdout.print(f"... and {len(report.problems) - 20} more; the Data page lists all")
-    stdout.print(
-        store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0)
-    )
+    stdout.print(store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0))
     stdout.print(
         f"{len(samples)} samples of {len(set(groups.values()))} source photos ({copies} copies), {len(leaks)} groups cross splits"
     )
@@ -108,9 +106,7 @@ def bench_table(document: dict[str, Any]) -> Table:
     table = Table(Column("work", no_wrap=True), "ratio", "reference", "ours", "peak, reference", "peak, ours")
     for name, row in document["ratios"].items():
         peaks = ("" if row[key] is None else f"{row[key]:.0%}" for key in ("reference_peak", "ours_peak"))
-        table.add_row(
-            name, f"{row['ratio']:.2f}x", *(_duration(row[key]) for key in ("reference_ms", "ours_ms")), *peaks,
-        )  # fmt: skip
+        table.add_row(name, f"{row['ratio']:.2f}x", *(_duration(row[key]) for key in ("reference_ms", "ours_ms")), *peaks)
     return table
 
 
@@ -120,7 +116,7 @@ def _duration(milliseconds: float) -> str:
 
 def runs_table(document: dict[str, Any]) -> Table:
     """One row a run and class."""
-    from training.scores import HEADLINE, TITLES, mean_key
+    from training.scoring.scores import HEADLINE, TITLES, mean_key
 
     titles = ("mIoU" if key == "iou" else TITLES[key] for key in HEADLINE)
     table = Table("run", "", *titles, caption=f"means over {document['samples']} samples of {document['split']}")
@@ -134,7 +130,7 @@ def runs_table(document: dict[str, Any]) -> Table:
 
 def comparison_table(document: dict[str, Any]) -> Table:
     """Two runs, one row a metric and class."""
-    from training.scores import HEADLINE, TITLES, mean_key
+    from training.scoring.scores import HEADLINE, TITLES, mean_key
 
     run, other = document["runs"]
     table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
@@ -143,7 +139,5 @@ def comparison_table(document: dict[str, Any]) -> Table:
             before, after = row[mean_key(key)]
             gain = "-" if before is None or after is None else f"{after - before:+.4f}"
             table.add_row(name, "mIoU" if key == "iou" else TITLES[key], _number(before), _number(after), gain)
-        table.add_row(
-            name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True
-        )
+        table.add_row(name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True)
     return table

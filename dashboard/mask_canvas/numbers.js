@@ -1,6 +1,6 @@
 // Live numbers: IoU of the label with the prediction from two histograms of the 256 probability levels, kept up stroke by stroke.
 
-// The least stored probability that counts as foreground: as training.evaluation.mask_at has it.
+// The least stored probability that counts as foreground: as training.scoring.stored_probs.mask_at has it.
 function levelOf(threshold) {
   return Math.ceil(threshold * 256 - 1e-9);
 }

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.masks import Mask, encode_rle, mask_png
-from core.patches import apply_patch
+from core.masks.mask import Mask, encode_rle, mask_png
+from core.masks.strokes import apply_patch
 from core.photos import Photo
 from dashboard import mask_canvas
 from dashboard.mask_editor import stroke_of
@@ -98,8 +98,7 @@ class Canvas:
         data = self._sample(label, None, photo, data) | {"load": load, "key": load, "answer": None, "drawn": False}
         self.page.evaluate("(data) => { questions.length = 0; show(data); }", data)
         self.page.wait_for_function(
-            "(load) => { const { desk } = document.querySelector('.stage'); return desk.load === load && desk.ready; }",
-            arg=load,
+            "(load) => { const { desk } = document.querySelector('.stage'); return desk.load === load && desk.ready; }", arg=load
         )
 
     def _sample(self, label: Mask, probs, photo: Photo | None, data: dict) -> dict:
@@ -115,13 +114,7 @@ class Canvas:
 
     def _serve(self, route) -> None:
         path = "/" + route.request.url.removeprefix("http://canvas.test/").partition("?")[0]
-        kind = {
-            "js": "text/javascript",
-            "json": "application/json",
-            "png": "image/png",
-            "/": "text/html",
-            "html": "text/html",
-        }
+        kind = {"js": "text/javascript", "json": "application/json", "png": "image/png", "/": "text/html", "html": "text/html"}
         body = self.files.get(path)
         route.fulfill(
             status=200 if body else 404,
@@ -184,9 +177,7 @@ class Canvas:
             self.page.keyboard.press(key)
 
     def zoom_to(self, x: float, y: float, scale: float) -> None:
-        self.run(
-            "(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale]
-        )
+        self.run("(desk.view.zoom(argument[2] / desk.view.scale), desk.view.centre(argument[0], argument[1]))", [x, y, scale])
 
 
 @pytest.fixture(scope="session")

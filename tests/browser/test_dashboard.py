@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.masks import decode_rle, draw_band
-from data.preparation import prepare
+from core.masks.mask import decode_rle, draw_band
+from data.intake.preparation import prepare
 from data.workspace import Workspace
 from docs.screenshots import PAGES, await_desk, dashboard, settle
-from training.runs import progress_of, run_folder
+from training.runs.runs import progress_of, run_folder
 
 
 @pytest.fixture(scope="module")

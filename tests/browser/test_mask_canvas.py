@@ -7,10 +7,10 @@ import pytest
 from scipy import ndimage
 from skimage import draw
 
-from core.metrics import count_pixels, iou
-from core.seams import snap_seam
-from data.synthetic import make_scene
-from training.stored_probs import mask_at
+from core.metrics.overlap import count_pixels, iou
+from core.seams.seams import snap_seam
+from data.synthetic.walls import make_scene
+from training.scoring.stored_probs import mask_at
 
 EMPTY = np.zeros((480, 640), bool)
 LARGE = np.zeros((3000, 4000), bool)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.masks import decode_rle
-from data.preparation import prepare
-from data.synthetic_export import write_roboflow_export
+from core.masks.mask import decode_rle
+from data.intake.preparation import prepare
+from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
 from docs.screenshots import ROOT, await_desk, dashboard
 
@@ -102,9 +102,7 @@ def test_a_draft_survives_a_reload_with_its_undo(shown, context, address, desk_w
     assert store.draft(sample.id, "Ann") is None
 
 
-def test_of_two_reviewers_the_second_save_is_refused_and_nothing_is_lost(
-    shown, context, browser, address, desk_workspace
-):
+def test_of_two_reviewers_the_second_save_is_refused_and_nothing_is_lost(shown, context, browser, address, desk_workspace):
     _, store = desk_workspace
     sample = store.samples(class_name="cracks")[-2]
     before = current(store, sample.id)
@@ -213,10 +211,23 @@ def test_a_killed_server_has_kept_the_save_and_the_draft(shown, context, desk_wo
 
 def serve(workspace: Workspace, port: int) -> subprocess.Popen:
     command = [
-        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), "--server.port", str(port),
-        "--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.address", "127.0.0.1",
-        "--", "--workspace", str(workspace.root),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "dashboard" / "app.py"),
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+        "--browser.gatherUsageStats",
+        "false",
+        "--server.address",
+        "127.0.0.1",
+        "--",
+        "--workspace",
+        str(workspace.root),
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(240):
         try:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from core.masks import encode_rle
-from data.records import ImageRecord, NewSample
-from data.store import Store
+from core.masks.mask import encode_rle
+from data.store.records import ImageRecord, NewSample
+from data.store.store import Store
 
 MASK = np.eye(4, 6, dtype=bool)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.masks import decode_rle, encode_rle
+from core.masks.mask import decode_rle, encode_rle
 from dashboard import state
 from dashboard.label_changes import around
-from data.export import export_bytes, export_name
-from data.formats import FORMATS
+from data.exchange.export import export_bytes, export_name
+from data.exchange.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.predictor import Predictor
-from core.sizes import band_size
+from core.models.predictor import Predictor
+from core.sizes.band_size import band_size
 from dashboard import state
-from data.demo import ensure_demo
-from data.sizes_table import sizes_table
+from data.exchange.sizes_table import sizes_table
+from data.synthetic.demo import ensure_demo
 from training.config import load_config
-from training.evaluation import evaluate
-from training.execution import execute
-from training.runs import create_run, run_folder
-from training.scores import HEADLINE, TITLES
-from training.stored_probs import mask_at, read_probs
+from training.runs.execution import execute
+from training.runs.runs import create_run, run_folder
+from training.scoring.evaluation import evaluate
+from training.scoring.scores import HEADLINE, TITLES
+from training.scoring.stored_probs import mask_at, read_probs
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
@@ -102,9 +102,7 @@ def test_every_metric_is_behind_a_toggle(trained, store):
     app.toggle[1].set_value(True).run()
     every = app.dataframe[1].value
     assert every.index.tolist() == ["mIoU", *list(TITLES.values())[1:], "samples"]
-    assert float(every.loc["Recall", "overall"]) == pytest.approx(
-        store.scores(trained, "test")["recall"].mean(), abs=1e-4
-    )
+    assert float(every.loc["Recall", "overall"]) == pytest.approx(store.scores(trained, "test")["recall"].mean(), abs=1e-4)
 
 
 def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained, workspace, store):
@@ -125,9 +123,7 @@ def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained,
     store.set_scale(first.image_hash, 2.0, "ann")
     scaled = show("failures", **{"as": "Table"}).dataframe[0].value
     assert scaled["length, mm"].iloc[0] == pytest.approx(sizes["length_px"].iloc[0] / 2)
-    assert scaled["length, mm"].notna().sum() == sum(
-        s.image_hash == first.image_hash for s in store.samples(split="test")
-    )
+    assert scaled["length, mm"].notna().sum() == sum(s.image_hash == first.image_hash for s in store.samples(split="test"))
     joints = show("failures", **{"as": "Table", "class": "taping"}).dataframe[0].value
     has_joint = any(s.image_hash == first.image_hash for s in store.samples(split="test", class_name="taping"))
     assert ("length, m" in joints) == has_joint
@@ -180,7 +176,7 @@ def test_launch_form_refuses_what_cannot_be(trained, store):
 
 def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypatch):
     launched = []
-    monkeypatch.setattr("training.runs.launch", lambda w, s, config: launched.append(config) or store.run(trained))
+    monkeypatch.setattr("training.runs.runs.launch", lambda w, s, config: launched.append(config) or store.run(trained))
     app = show("train")
     app.number_input(key="loss_quick_cldice").set_value(0.2)
     app.number_input(key="inference_quick_side_px").set_value(704)
@@ -198,16 +194,12 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
     assert (config.loss.cldice, config.inference.side_px, config.inference.tiles) == (0.2, 704, 0)
     assert (config.model.unfreeze_blocks, config.model.decoder.extract_layers) == (2, (1, 2, 3))
     assert (config.model.decoder.reduce_dim, config.train.threshold_per_class) == (None, True)
-    assert (config.labels.boxes, config.labels.sam, config.cache.max_gb) == (
-        "proposal",
-        "facebook/sam2.1-hiera-tiny",
-        2.5,
-    )
+    assert (config.labels.boxes, config.labels.sam, config.cache.max_gb) == ("proposal", "facebook/sam2.1-hiera-tiny", 2.5)
 
 
 def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeypatch):
     resumed = []
-    monkeypatch.setattr("training.runs.relaunch", lambda w, s, run_id: resumed.append(run_id))
+    monkeypatch.setattr("training.runs.runs.relaunch", lambda w, s, run_id: resumed.append(run_id))
     assert not [button for button in show("train").button if button.label == "Resume"]  # it is finished
     store.update_run(trained, status="failed", reason="the process is gone")
     next(button for button in show("train").button if button.label == "Resume").click().run()

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.masks import decode_rle
-from core.metrics import count_pixels, dice, iou, precision, recall
+from core.masks.mask import decode_rle
+from core.metrics.overlap import count_pixels, dice, iou, precision, recall
 from dashboard import state
-from data.records import Score
+from data.store.records import Score
 from training.config import load_config
-from training.review import review_queue
-from training.runs import run_folder
-from training.stored_probs import mask_at
+from training.review.queue import review_queue
+from training.runs.runs import run_folder
+from training.scoring.stored_probs import mask_at
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from core.masks import encode_rle
-from data.records import ImageRecord, NewSample, Score
-from data.store import Store
+from core.masks.mask import encode_rle
+from data.store.records import ImageRecord, NewSample, Score
+from data.store.store import Store
 
 LABEL = np.zeros((20, 30), bool)
 LABEL[8:12, 5:25] = True
@@ -33,8 +33,7 @@ def add_run(desk):
         desk.create_run(run_id, name=run_id, checkpoint="compact", label_set=label_set, config={})
         samples = {sample.id: sample for sample in desk.samples()}
         desk.save_scores(
-            Score(run_id, i, samples[i].split, samples[i].revision, 0.5, 1, 1, 1, 1, v, v, v, v)
-            for i, v in ious.items()
+            Score(run_id, i, samples[i].split, samples[i].revision, 0.5, 1, 1, 1, 1, v, v, v, v) for i, v in ious.items()
         )
 
     return add

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.masks import decode_rle, read_mask_png
-from data.preparation import prepare
+from core.masks.mask import decode_rle, read_mask_png
+from data.intake.preparation import prepare
 from data.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -28,9 +28,7 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert {row["class"] for row in report["classes"]} == {"cracks", "taping"}
     assert report["leaks"] == []
     settings = ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"]
-    trained = json.loads(
-        run("train", "quick", *(part for s in settings for part in ("--set", s)), "--json", workspace=ws)
-    )
+    trained = json.loads(run("train", "quick", *(part for s in settings for part in ("--set", s)), "--json", workspace=ws))
     assert set(trained) == {"run", "best", "seconds"}
     assert set(trained["best"]) == {"epoch", "val_miou"}
     scored = json.loads(run("evaluate", trained["run"], "--json", workspace=ws))
@@ -44,17 +42,41 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert run("compare", trained["run"], trained["run"], workspace=ws)
     photo = next((raw_export / "cracks" / "train").glob("*.jpg"))
     masks = json.loads(
-        run("predict", photo, "segment wall crack", "segment joint tape",
-            "--run", trained["run"], "--out", tmp_path, "--json", workspace=ws)
-    )["masks"]  # fmt: skip
+        run(
+            "predict",
+            photo,
+            "segment wall crack",
+            "segment joint tape",
+            "--run",
+            trained["run"],
+            "--out",
+            tmp_path,
+            "--json",
+            workspace=ws,
+        )
+    )["masks"]
     assert [Path(path).name for path in masks] == [
         f"{photo.stem}__segment_wall_crack.png",
         f"{photo.stem}__segment_joint_tape.png",
     ]
     tiled = json.loads(
-        run("predict", photo, "segment wall crack", "--run", trained["run"], "--tiles", "64", "--side", "192", "--flips",
-            "--out", tmp_path / "tiled", "--json", workspace=ws)
-    )["masks"]  # fmt: skip
+        run(
+            "predict",
+            photo,
+            "segment wall crack",
+            "--run",
+            trained["run"],
+            "--tiles",
+            "64",
+            "--side",
+            "192",
+            "--flips",
+            "--out",
+            tmp_path / "tiled",
+            "--json",
+            workspace=ws,
+        )
+    )["masks"]
     assert read_mask_png(Path(tiled[0])).shape == read_mask_png(Path(masks[0])).shape
     assert "inference.side_px input should be a multiple of 16, got 100" in run(
         "predict", photo, "segment wall crack", "--side", "100", workspace=ws, code=2
@@ -71,9 +93,18 @@ def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_ch
         shutil.copy(path, photos)
     (photos / "broken.jpg").write_bytes(b"")
     document = json.loads(
-        run("predict", photos, "segment crack", "--checkpoint", tiny_checkpoint, "--out", tmp_path / "masks", "--json",
-            workspace=tmp_path / "ws")
-    )  # fmt: skip
+        run(
+            "predict",
+            photos,
+            "segment crack",
+            "--checkpoint",
+            tiny_checkpoint,
+            "--out",
+            tmp_path / "masks",
+            "--json",
+            workspace=tmp_path / "ws",
+        )
+    )
     assert len(document["masks"]) == len(list((tmp_path / "masks").iterdir())) == 3
     assert "broken.jpg is empty" in document["refused"][0]
 

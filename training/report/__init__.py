@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.files import write_atomically
-from data.store import Store
+from data.store.store import Store
 from data.workspace import Workspace
 from training.report.facts import gather
 from training.report.html import render_html

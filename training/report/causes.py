@@ -10,9 +10,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from skimage.measure import label as label_parts
 
-from core.ladder import is_thin_shift
-from core.masks import Mask
-from core.metrics import count_pixels, iou
+from core.masks.mask import Mask
+from core.metrics.ladder import is_thin_shift
+from core.metrics.overlap import count_pixels, iou
 
 FAILED_BELOW_IOU = 0.5
 
@@ -63,12 +63,23 @@ def measure(
 
     (precision_near, recall_near), (precision_wide, recall_wide) = shares(2), shares(5)
     return Measures(
-        iou(count_pixels(prediction, truth)), int(truth.sum()), int(prediction.sum()), float(truth.mean()),
-        precision_near, recall_near, precision_wide, recall_wide,
-        int(label_parts(prediction).max()), int(label_parts(truth).max()),
-        float(probs[truth].max(initial=0) / 256), _share(probs[truth] / 256), _share(probs[~truth] / 256),
-        threshold, box_only, ceiling,
-    )  # fmt: skip
+        iou(count_pixels(prediction, truth)),
+        int(truth.sum()),
+        int(prediction.sum()),
+        float(truth.mean()),
+        precision_near,
+        recall_near,
+        precision_wide,
+        recall_wide,
+        int(label_parts(prediction).max()),
+        int(label_parts(truth).max()),
+        float(probs[truth].max(initial=0) / 256),
+        _share(probs[truth] / 256),
+        _share(probs[~truth] / 256),
+        threshold,
+        box_only,
+        ceiling,
+    )
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,7 @@ CAUSES = (
         "The prediction covers a part of the label and leaves the rest.",
         "Compare label and prediction on the Failures page; more photos like this one, or a lower threshold, recover the rest.",
     ),
-)  # fmt: skip
+)
 
 
 def cause_of(measures: Measures) -> Cause:

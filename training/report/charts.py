@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.figures import CLASS_COLOURS, PALETTE
+from training.scoring.figures import CLASS_COLOURS, PALETTE
 
 INK = "#1f2328"
 """The one colour of text and axes; the HTML file puts the page's own in its place, so that it reads in the dark too."""
@@ -21,13 +21,29 @@ MUTED = "#8b949e"
 
 def style() -> AbstractContextManager[None]:
     """Text as outlines, so that no reader needs our font; ids from a fixed salt instead of chance."""
-    return mpl.rc_context({
-        "svg.fonttype": "path", "svg.hashsalt": "drywall-qa", "font.family": "DejaVu Sans", "font.size": 8,
-        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": INK, "ytick.color": INK,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": MUTED,
-        "grid.alpha": 0.25, "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "lines.linewidth": 1.6,
-        "lines.markersize": 3.5,
-    })  # fmt: skip
+    return mpl.rc_context(
+        {
+            "svg.fonttype": "path",
+            "svg.hashsalt": "drywall-qa",
+            "font.family": "DejaVu Sans",
+            "font.size": 8,
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "axes.edgecolor": MUTED,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": MUTED,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "legend.frameon": False,
+            "lines.linewidth": 1.6,
+            "lines.markersize": 3.5,
+        }
+    )
 
 
 def svg(figure: Figure) -> bytes:

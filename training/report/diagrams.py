@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from training.figures import PALETTE
 from training.report.charts import INK, MUTED, style, svg
+from training.scoring.figures import PALETTE
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = PALETTE
 Point = tuple[float, float]
@@ -27,9 +27,13 @@ def architecture(model: dict[str, Any], input_px: int) -> bytes:
         top, bottom = 3.95, 1.6
         axes.text(4.0, top + 0.3, "CLIP vision tower", ha="center", weight="bold")
         axes.text(
-            4.0, top + 0.1, f"{vision['num_hidden_layers']} layers, {vision['patch_size']}-px patches",
-            ha="center", size=6.5, color=MUTED,
-        )  # fmt: skip
+            4.0,
+            top + 0.1,
+            f"{vision['num_hidden_layers']} layers, {vision['patch_size']}-px patches",
+            ha="center",
+            size=6.5,
+            color=MUTED,
+        )
         depth = max(layers) + 1
         height = (top - bottom) / depth
         for layer in range(depth):
@@ -43,9 +47,15 @@ def architecture(model: dict[str, Any], input_px: int) -> bytes:
         axes.text(5.35, lowest - 0.08, size, ha="center", va="top", size=6.5, color=MUTED)
         _box(axes, 4.0, 0.75, 1.5, 0.9, "CLIP text tower", f"vector of {model['projection_dim']}", BLUE)
         _box(
-            axes, 6.65, (top + bottom) / 2, 1.4, top - bottom, "Decoder",
-            f"{len(layers)} blocks of\nwidth {model['reduce_dim']}\n\ntransposed\nconvolution", ORANGE,
-        )  # fmt: skip
+            axes,
+            6.65,
+            (top + bottom) / 2,
+            1.4,
+            top - bottom,
+            "Decoder",
+            f"{len(layers)} blocks of\nwidth {model['reduce_dim']}\n\ntransposed\nconvolution",
+            ORANGE,
+        )
         _arrow(axes, (1.42, 2.75), (1.63, 2.75))
         _arrow(axes, (2.87, 2.75), (3.23, 2.75))
         _arrow(axes, (1.42, 0.75), (3.23, 0.75))
@@ -53,9 +63,15 @@ def architecture(model: dict[str, Any], input_px: int) -> bytes:
         axes.text(5.7, 0.85, "scales and shifts", ha="center", size=6.5, color=MUTED)
         if refiner:
             _box(
-                axes, 8.35, (top + bottom) / 2, 1.4, 1.5, "Full-resolution\nbranch",
-                f"up to {refiner['max_side']} px,\nwidth {refiner['width']}", GREEN,
-            )  # fmt: skip
+                axes,
+                8.35,
+                (top + bottom) / 2,
+                1.4,
+                1.5,
+                "Full-resolution\nbranch",
+                f"up to {refiner['max_side']} px,\nwidth {refiner['width']}",
+                GREEN,
+            )
             _arrow(axes, (7.37, 2.775), (7.63, 2.775), ORANGE)
             _path(axes, [(6.65, 0.75), (8.35, 0.75), (8.35, 2.0)], GREEN)
             _path(axes, [(0.75, 3.22), (0.75, 4.6), (8.35, 4.6), (8.35, 3.55)], GREEN)
@@ -68,13 +84,19 @@ def architecture(model: dict[str, Any], input_px: int) -> bytes:
 def pipeline() -> bytes:
     """From the export to the report; the loop over repaired labels is drawn as a way back."""
     first = [
-        ("Import", "COCO exports"), ("Inspect", "broken, empty,\nbox-only labels"), ("Group copies", "name and\nlikeness"),
-        ("Split", "train, val, test"), ("Freeze labels", "a named set"),
-    ]  # fmt: skip
+        ("Import", "COCO exports"),
+        ("Inspect", "broken, empty,\nbox-only labels"),
+        ("Group copies", "name and\nlikeness"),
+        ("Split", "train, val, test"),
+        ("Freeze labels", "a named set"),
+    ]
     second = [
-        ("Report", "this document"), ("Repair masks", "new label\nrevisions"), ("Browse failures", "worst first"),
-        ("Score", "test split"), ("Train", "best epoch kept"),
-    ]  # fmt: skip
+        ("Report", "this document"),
+        ("Repair masks", "new label\nrevisions"),
+        ("Browse failures", "worst first"),
+        ("Score", "test split"),
+        ("Train", "best epoch kept"),
+    ]
     xs = [1.0 + 2.1 * place for place in range(5)]
     with style():
         figure, axes = _canvas(10.4, 2.75)
@@ -106,9 +128,14 @@ def _box(axes: Axes, x: float, y: float, width: float, height: float, title: str
     """A rounded box around its middle (x, y), title over detail."""
     corner = min(0.12, height / 4)
     shape = FancyBboxPatch(
-        (x - width / 2 + corner, y - height / 2 + corner), width - 2 * corner, height - 2 * corner,
-        boxstyle=f"round,pad={corner}", facecolor=(*_rgb(colour), 0.14), edgecolor=colour, linewidth=1.1,
-    )  # fmt: skip
+        (x - width / 2 + corner, y - height / 2 + corner),
+        width - 2 * corner,
+        height - 2 * corner,
+        boxstyle=f"round,pad={corner}",
+        facecolor=(*_rgb(colour), 0.14),
+        edgecolor=colour,
+        linewidth=1.1,
+    )
     axes.add_patch(shape)
     lines = detail.count("\n") + 1 if detail else 0
     rise = 0.1 * lines

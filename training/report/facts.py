@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.masks import Mask, decode_rle
+from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
-from data.records import LabelSet, Run
-from data.store import Store
+from data.store.records import LabelSet, Run
+from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
-from training.evaluation import summary
 from training.report.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
-from training.runs import RunFolder, run_folder
-from training.stored_probs import Probs, mask_at, read_probs
+from training.runs.runs import RunFolder, run_folder
+from training.scoring.evaluation import summary
+from training.scoring.stored_probs import Probs, mask_at, read_probs
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,13 @@ def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts
     for score in scores[scores["iou"] < FAILED_BELOW_IOU].itertuples():
         sight = _sight(workspace, store, folder, split, score)
         measures = measure(
-            sight.truth, sight.prediction, sight.probs, threshold=float(score.threshold),
-            box_only=bool(score.box_only) and score.revision == 1, ceiling=_finite(getattr(score, "ceiling", None)),
-        )  # fmt: skip
+            sight.truth,
+            sight.prediction,
+            sight.probs,
+            threshold=float(score.threshold),
+            box_only=bool(score.box_only) and score.revision == 1,
+            ceiling=_finite(getattr(score, "ceiling", None)),
+        )
         causes[int(score.sample_id)] = cause_of(measures)
     best = folder.best_checkpoint
     model = _json(best / "config.json")
@@ -91,10 +95,21 @@ def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts
         model["refiner"] = refiner
     weights = sorted(best.glob("*.safetensors"))
     return Facts(
-        workspace, store, folder, run, make_config(run.config, f"run {run_id}"), store.label_set(run.label_set), split,
-        document, scores, [event for event in folder.read_events() if event["event"] == "epoch"],
-        _json(folder.environment), model, {path.name: _sha256(path) for path in weights}, causes,
-    )  # fmt: skip
+        workspace,
+        store,
+        folder,
+        run,
+        make_config(run.config, f"run {run_id}"),
+        store.label_set(run.label_set),
+        split,
+        document,
+        scores,
+        [event for event in folder.read_events() if event["event"] == "epoch"],
+        _json(folder.environment),
+        model,
+        {path.name: _sha256(path) for path in weights},
+        causes,
+    )
 
 
 def _sight(workspace: Workspace, store: Store, folder: RunFolder, split: str, score: Any) -> Sight:

@@ -14,9 +14,12 @@ from training.report.document import Document, Picture
 def render_html(document: Document) -> bytes:
     """UTF-8."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["picture"] = _picture
     return environment.get_template("report.html.jinja").render(document=document).encode()
 

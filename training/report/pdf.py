@@ -32,6 +32,10 @@ def render_pdf(document: Document) -> bytes:
         (folder / "document.json").write_text(json.dumps(asdict(document), default=keep), "utf-8")
         shutil.copy(_TEMPLATE, folder)
         return typst.compile(
-            str(folder / _TEMPLATE.name), root=name, format="pdf", timestamp=document.made_at,
-            ignore_system_fonts=True, font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")],
-        )  # fmt: skip
+            str(folder / _TEMPLATE.name),
+            root=name,
+            format="pdf",
+            timestamp=document.made_at,
+            ignore_system_fonts=True,
+            font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")],
+        )

@@ -8,7 +8,6 @@ import pandas as pd
 from PIL import Image
 
 from training.config import RunConfig, dump_config
-from training.figures import TRUE_POSITIVE, paint, paint_agreement
 from training.report import charts, diagrams
 from training.report.causes import FAILED_BELOW_IOU
 from training.report.document import (
@@ -27,12 +26,17 @@ from training.report.document import (
 )
 from training.report.facts import Facts
 from training.report.verdict import SPLIT_NAMES, count, interval, verdict
+from training.scoring.figures import TRUE_POSITIVE, paint, paint_agreement
 
 OVERLAP = {"miou": "mIoU", "dice": "Dice", "samples": "samples", "precision": "precision", "recall": "recall"}
 THIN = {
-    "boundary_iou": "boundary IoU", "tolerant_f1_2px": "F1 at 2 px", "tolerant_f1_5px": "F1 at 5 px", "cldice": "clDice",
-    "ceiling": "best possible IoU", "iou_of_possible": "IoU of the possible",
-}  # fmt: skip
+    "boundary_iou": "boundary IoU",
+    "tolerant_f1_2px": "F1 at 2 px",
+    "tolerant_f1_5px": "F1 at 5 px",
+    "cldice": "clDice",
+    "ceiling": "best possible IoU",
+    "iou_of_possible": "IoU of the possible",
+}
 _MEANING = {
     "boundary_iou": "Boundary IoU compares only a band along the outlines (Cheng et al. 2021).",
     "tolerant_f1_2px": "F1 at 2 and 5 px counts a pixel as right if the other side has one that near, on a photo 640 px wide.",
@@ -47,10 +51,12 @@ EXPORTS_ACROSS = 6
 def build(facts: Facts) -> Document:
     run, made = facts.run, facts.made_at
     names = (
-        ("Run", run.id), ("Scored on", f"the {SPLIT_NAMES[facts.split]} split ({count(len(facts.scores), 'sample')})"),
+        ("Run", run.id),
+        ("Scored on", f"the {SPLIT_NAMES[facts.split]} split ({count(len(facts.scores), 'sample')})"),
         ("Label set", f"{facts.label_set.name} ({count(facts.label_set.samples, 'sample')})"),
-        ("Started from", run.checkpoint), ("Date", f"{made.day} {made:%B %Y}"),
-    )  # fmt: skip
+        ("Started from", run.checkpoint),
+        ("Date", f"{made.day} {made:%B %Y}"),
+    )
     sections = (
         Section("Summary", tuple(_summary(facts))),
         Section("Method", tuple(_method(facts))),
@@ -70,11 +76,7 @@ def _summary(facts: Facts) -> list[Block]:
     failed = len(facts.causes)
     tiles = [
         ("mean IoU", f"{overall['miou']:.4f}", f"95%: {bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ""),
-        (
-            "mean Dice",
-            f"{overall['dice']:.4f}",
-            f"precision {overall['precision']:.2f}, recall {overall['recall']:.2f}",
-        ),
+        ("mean Dice", f"{overall['dice']:.4f}", f"precision {overall['precision']:.2f}, recall {overall['recall']:.2f}"),
     ]
     if (tolerant := overall.get("tolerant_f1_2px")) is not None:
         tiles.append(("F1 at 2 px", f"{tolerant:.4f}", "two pixels allowed"))
@@ -82,10 +84,12 @@ def _summary(facts: Facts) -> list[Block]:
     ranked = facts.scores.sort_values(["iou", "sample_id"])
     typical = [of_class.iloc[[len(of_class) // 2]] for _, of_class in ranked.groupby("class_name")]
     return [
-        Tiles(tuple((value, name, note) for name, value, note in tiles)), *map(Paragraph, verdict(facts)),
+        Tiles(tuple((value, name, note) for name, value, note in tiles)),
+        *map(Paragraph, verdict(facts)),
         _metric_table(facts, {**OVERLAP, "tolerant_f1_2px": THIN["tolerant_f1_2px"]}, "The classes at a glance."),
-        Subheading("A typical sample of each class: the median IoU"), _gallery(facts, pd.concat(typical), height_mm=32),
-    ]  # fmt: skip
+        Subheading("A typical sample of each class: the median IoU"),
+        _gallery(facts, pd.concat(typical), height_mm=32),
+    ]
 
 
 def _method(facts: Facts) -> list[Block]:
@@ -96,25 +100,24 @@ def _method(facts: Facts) -> list[Block]:
             "tower reads the photo in patches, a CLIP text tower turns the sentence into one vector, and a small decoder "
             "combines the activations of a few vision layers with that vector into a map of probabilities. A pixel belongs "
             "to the mask if its probability reaches the threshold."
-        ),
+        )
     ]
     if model:
         layers = ", ".join(str(layer) for layer in model["extract_layers"])
         if "refiner" in model:
-            blocks.append(Paragraph(
-                "The decoder answers on a coarse grid. A light full-resolution branch behind it reads the photo again, up to "
-                f"{model['refiner']['max_side']} pixels on its longer side, and puts the edges back where the photo has them."
-            ))  # fmt: skip
+            blocks.append(
+                Paragraph(
+                    "The decoder answers on a coarse grid. A light full-resolution branch behind it reads the photo again, up to "
+                    f"{model['refiner']['max_side']} pixels on its longer side, and puts the edges back where the photo has them."
+                )
+            )
         drawing = Picture(
-            diagrams.architecture(model, facts.input_px), "svg",
+            diagrams.architecture(model, facts.input_px),
+            "svg",
             f"Photo and prompt go through CLIP's towers; the decoder reads vision layers {layers} and gives the mask.",
-        )  # fmt: skip
-        blocks.append(
-            Figure(f"Architecture. The decoder reads vision layers {layers}, none after them is run.", drawing)
         )
-    alt = (
-        "Import, inspect, group copies, split, freeze labels, train, score, then browse failures and repair, or report."
-    )
+        blocks.append(Figure(f"Architecture. The decoder reads vision layers {layers}, none after them is run.", drawing))
+    alt = "Import, inspect, group copies, split, freeze labels, train, score, then browse failures and repair, or report."
     blocks.append(Figure("Pipeline, from the export to this report.", Picture(diagrams.pipeline(), "svg", alt)))
     rows = tuple((name, synonyms[0], ", ".join(synonyms[1:])) for name, synonyms in facts.config.synonyms.items())
     header = ("class", "scored with", "also trained with")
@@ -124,30 +127,26 @@ def _method(facts: Facts) -> list[Block]:
 
 def _data(facts: Facts) -> list[Block]:
     label_set, data = facts.label_set, facts.provenance.get("data")
-    blocks: list[Block] = [Paragraph(
-        f"The run saw the frozen label set “{label_set.name}”: {count(label_set.samples, 'sample')}, one photo with one "
-        "class's label each. What was frozen cannot change, so the run can be repeated on the very same labels."
-    )]  # fmt: skip
+    blocks: list[Block] = [
+        Paragraph(
+            f"The run saw the frozen label set “{label_set.name}”: {count(label_set.samples, 'sample')}, one photo with one "
+            "class's label each. What was frozen cannot change, so the run can be repeated on the very same labels."
+        )
+    ]
     if not data:
         return [*blocks, Paragraph("This run left no record of the import and the split; runs made from now on do.")]
-    copies, leaks, boxes, corrected = (
-        data["samples"] - data["groups"],
-        data["leaks"],
-        data["box_only"],
-        data["corrected"],
-    )
+    copies, leaks, boxes, corrected = (data["samples"] - data["groups"], data["leaks"], data["box_only"], data["corrected"])
     facts_of_split = (
         f"{count(data['samples'], 'sample')} of {count(data['groups'], 'source photo')}: {count(copies, 'copy', 'copies')} or "
         "near-duplicates of another, found by file name and by likeness.",
-        "No copy of a training photo lies in another split." if not leaks else
-        f"{count(leaks, 'group')} of copies in more than one split: the figures of this report flatter the model.",
+        "No copy of a training photo lies in another split."
+        if not leaks
+        else f"{count(leaks, 'group')} of copies in more than one split: the figures of this report flatter the model.",
         f"Drawn as boxes only: {count(boxes, 'label')}. Corrected by people after the import: {count(corrected, 'label')}.",
-    )  # fmt: skip
+    )
     blocks.append(Bullets(facts_of_split))
     splits = [name for name in ("train", "val", "test") if any(name in row for row in data["counts"].values())]
-    rows = [
-        (name, *(str(row.get(s, 0)) for s in splits), str(sum(row.values()))) for name, row in data["counts"].items()
-    ]
+    rows = [(name, *(str(row.get(s, 0)) for s in splits), str(sum(row.values()))) for name, row in data["counts"].items()]
     sums = [sum(row.get(s, 0) for row in data["counts"].values()) for s in splits]
     rows.append(("all", *map(str, sums), str(sum(sums))))
     blocks.append(Table("Samples by class and split.", ("class", *splits, "all"), tuple(rows), total=True))
@@ -161,10 +160,17 @@ def _data(facts: Facts) -> list[Block]:
 
 def _inspection(rows: list[dict[str, Any]]) -> Table:
     names = {
-        "images": "images", "annotations": "annotations", "polygon": "polygons", "rle": "run-length masks",
-        "box_only": "boxes only", "empty": "empty", "unlabelled_images": "images without label",
-        "mask_area_percent": "labelled area, %", "repaired": "repaired", "refused": "refused",
-    }  # fmt: skip
+        "images": "images",
+        "annotations": "annotations",
+        "polygon": "polygons",
+        "rle": "run-length masks",
+        "box_only": "boxes only",
+        "empty": "empty",
+        "unlabelled_images": "images without label",
+        "mask_area_percent": "labelled area, %",
+        "repaired": "repaired",
+        "refused": "refused",
+    }
     header = ("", *(f"{row['class']}, {row['split']}" for row in rows))
     body = tuple((name, *(_number(row.get(key, "")) for row in rows)) for key, name in names.items())
     return Table("What the import found, by class and folder of the export.", header, body)
@@ -182,9 +188,10 @@ def _training(facts: Facts) -> list[Block]:
         Paragraph(f"{count(len(epochs), 'epoch')} of at most {epochs[-1]['epochs']} were trained. {kept}{lasted}")
     ]
     curves = Picture(
-        charts.training_curves(epochs, run.best_epoch), "svg",
+        charts.training_curves(epochs, run.best_epoch),
+        "svg",
         f"Training loss from {epochs[0]['train_loss']:.3f} to {epochs[-1]['train_loss']:.3f}, validation mIoU by epoch.",
-    )  # fmt: skip
+    )
     caption = "Loss (left) and validation mIoU (right) by epoch; the dashed line marks the epoch that was kept."
     blocks.append(Figure(caption, curves))
     changed = _changed_settings(facts.config)
@@ -215,24 +222,20 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _results(facts: Facts) -> list[Block]:
     thresholds = facts.scores.groupby("class_name")["threshold"].unique()
-    used = "; ".join(
-        f"{name} {', '.join(f'{value:g}' for value in sorted(values))}" for name, values in thresholds.items()
-    )
+    used = "; ".join(f"{name} {', '.join(f'{value:g}' for value in sorted(values))}" for name, values in thresholds.items())
     blocks: list[Block] = [
         Paragraph(
             "All figures are means over samples at the photos' full resolution. mIoU is the mean IoU of the foreground, as in "
             "the published table; an empty label with an empty mask counts as 1. Thresholds: " + used + "."
         ),
         _metric_table(facts, OVERLAP, "Overlap with the labels."),
-    ]  # fmt: skip
+    ]
     if any(key in facts.summary["overall"] for key in THIN):
         blocks.append(_metric_table(facts, THIN, "Metrics for thin structures."))
         blocks.append(Bullets(tuple(text for key, text in _MEANING.items() if key in facts.summary["overall"])))
     alt = f"IoU of {len(facts.scores)} samples, median {facts.scores['iou'].median():.3f}."
     spread = Picture(charts.score_spread(facts.scores), "svg", alt)
-    blocks.append(
-        Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread)
-    )
+    blocks.append(Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread))
     return blocks
 
 
@@ -245,10 +248,12 @@ def _metric_table(facts: Facts, names: dict[str, str], caption: str) -> Table:
 
 
 def _predictions(facts: Facts) -> list[Block]:
-    blocks: list[Block] = [Paragraph(
-        "Green is what label and prediction share, orange a false alarm, blue a miss. The label stands in the middle. "
-        "Pictures are scaled down; scores are those of the full photo."
-    )]  # fmt: skip
+    blocks: list[Block] = [
+        Paragraph(
+            "Green is what label and prediction share, orange a false alarm, blue a miss. The label stands in the middle. "
+            "Pictures are scaled down; scores are those of the full photo."
+        )
+    ]
     for name, of_class in facts.scores.sort_values(["iou", "sample_id"]).groupby("class_name"):
         worst = of_class.head(min(SHOWN_EACH, (len(of_class) + 1) // 2))
         best = of_class.iloc[len(worst) :].tail(SHOWN_EACH).iloc[::-1]
@@ -266,12 +271,7 @@ def _failures(facts: Facts) -> list[Block]:
     counts = Counter(causes)
     ranked = sorted(counts, key=lambda cause: (-counts[cause], cause.name))
     rows = tuple(
-        (
-            cause.name,
-            str(counts[cause]),
-            f"{counts[cause] / len(failed):.0%}",
-            f"{failed['iou'][causes == cause].mean():.4f}",
-        )
+        (cause.name, str(counts[cause]), f"{counts[cause] / len(failed):.0%}", f"{failed['iou'][causes == cause].mean():.4f}")
         for cause in ranked
     )
     blocks: list[Block] = [
@@ -287,8 +287,9 @@ def _failures(facts: Facts) -> list[Block]:
         example = of_cause.iloc[len(of_cause) // 2 :].head(1)  # a typical one, not the most extreme
         blocks += [
             Subheading(f"{cause.name} ({count(counts[cause], 'sample')})"),
-            Paragraph(f"{cause.why} Remedy: {cause.remedy}"), _gallery(facts, example),
-        ]  # fmt: skip
+            Paragraph(f"{cause.why} Remedy: {cause.remedy}"),
+            _gallery(facts, example),
+        ]
     return blocks
 
 
@@ -297,16 +298,21 @@ def _reproducibility(facts: Facts) -> list[Block]:
     machine = provenance.get("machine", {})
     commit = provenance.get("commit") or "not recorded"
     rows = [
-        ("run", run.id), ("seed", str(facts.config.train.seed)), ("commit", commit),
+        ("run", run.id),
+        ("seed", str(facts.config.train.seed)),
+        ("commit", commit),
         *([("beside the commit", "changes that were not committed")] if provenance.get("uncommitted_changes") else []),
-        ("label set", run.label_set), ("label set digest", facts.label_set.digest), ("started from", run.checkpoint),
+        ("label set", run.label_set),
+        ("label set digest", facts.label_set.digest),
+        ("started from", run.checkpoint),
         *((f"sha256 of {name}", digest) for name, digest in facts.checkpoint.items()),
-    ]  # fmt: skip
+    ]
     if machine:
         rows += [
             ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"),
-            ("accelerator", machine["accelerator"]), ("system", machine["system"]),
-        ]  # fmt: skip
+            ("accelerator", machine["accelerator"]),
+            ("system", machine["system"]),
+        ]
     if run.started_at and run.finished_at:
         rows.append(("ran", f"{run.started_at:%Y-%m-%d %H:%M:%S} to {run.finished_at:%Y-%m-%d %H:%M:%S} UTC"))
     blocks: list[Block] = [Table("What made these figures.", ("", ""), tuple(rows), (1,))]
@@ -316,9 +322,10 @@ def _reproducibility(facts: Facts) -> list[Block]:
     else:
         blocks.append(Paragraph("This run left no record of versions and machine; runs made from now on do."))
     commands = (
-        f"drywall-qa train runs/{run.id}/config.yaml", f"drywall-qa evaluate RUN --split {facts.split}",
+        f"drywall-qa train runs/{run.id}/config.yaml",
+        f"drywall-qa evaluate RUN --split {facts.split}",
         f"drywall-qa report RUN --split {facts.split}",
-    )  # fmt: skip
+    )
     blocks.append(Listing("To repeat the run, in its workspace; RUN is what the first prints", "\n".join(commands)))
     blocks.append(Listing("Configuration (config.yaml)", dump_config(facts.config).rstrip()))
     return blocks
@@ -329,9 +336,10 @@ def _gallery(facts: Facts, scores: pd.DataFrame, height_mm: int = 50) -> Gallery
     for score in scores.itertuples():
         sight = facts.look_at(score)
         views = (
-            ("photo", sight.photo), ("label", paint(sight.photo, sight.truth, TRUE_POSITIVE)),
+            ("photo", sight.photo),
+            ("label", paint(sight.photo, sight.truth, TRUE_POSITIVE)),
             ("prediction", paint_agreement(sight.photo, sight.truth, sight.prediction)),
-        )  # fmt: skip
+        )
         pictures = tuple(Picture(_jpeg(view), "jpg", f"{name} of sample {score.sample_id}") for name, view in views)
         rows.append((f"Sample {score.sample_id}, {score.file_name}. {_scores(score)}", pictures))
     return Gallery(("photo", "label", "prediction"), tuple(rows), height_mm)

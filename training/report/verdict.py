@@ -10,10 +10,7 @@ from training.report.facts import Facts
 _GRADES = (
     (0.7, "The masks can be used with spot checks."),
     (0.5, "The masks are good drafts: a person should look at each and correct it before it is used."),
-    (
-        0.3,
-        "The masks show where to look, not what to measure: sort photos by them, take no lengths or areas from them.",
-    ),
+    (0.3, "The masks show where to look, not what to measure: sort photos by them, take no lengths or areas from them."),
     (0.0, "The masks are not ready for use: on average they overlap less than a third with the labels."),
 )
 _FEW_SAMPLES = 30
@@ -48,9 +45,7 @@ def _overall(facts: Facts) -> list[str]:
         )
     tolerant = overall.get("tolerant_f1_2px")
     if tolerant is not None and tolerant - overall["miou"] > 0.2:
-        text.append(
-            f"Allowing two pixels, F1 is {tolerant:.4f}: structures are found far more often than their exact outline."
-        )
+        text.append(f"Allowing two pixels, F1 is {tolerant:.4f}: structures are found far more often than their exact outline.")
     return text
 
 

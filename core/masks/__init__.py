@@ -1,0 +1,1 @@
+"""Masks: how they are drawn, encoded, outlined and changed stroke by stroke."""

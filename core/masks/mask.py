@@ -1,0 +1,138 @@
+"""Masks: bool arrays (H, W), how they are drawn, encoded and written.
+
+Rle is COCO's compressed run-length encoding with text counts, `{"size": [h, w], "counts": str}`, the form in which a
+mask is stored (Lin et al. 2014, https://cocodataset.org/#format-data).
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pycocotools import mask as coco_mask
+
+from core.files import write_atomically
+
+Mask = NDArray[np.bool_]
+
+
+class Rle(TypedDict):
+    size: list[int]
+    counts: str
+
+
+def encode_rle(mask: Mask) -> Rle:
+    """mask: (H, W) bool. Raises ValueError for another shape."""
+    if mask.ndim != 2:
+        raise ValueError(f"mask must be (H, W), got {mask.shape}")
+    encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+
+
+def decode_rle(rle: Rle) -> Mask:
+    """Returns (H, W) bool. The counts are trusted: `data.exchange.coco_shapes` checks those that come from outside."""
+    return coco_mask.decode(_as_bytes(rle)).astype(bool)
+
+
+def rle_area(rle: Rle) -> int:
+    """Number of foreground pixels."""
+    return int(coco_mask.area(_as_bytes(rle)))
+
+
+def rle_box(rle: Rle) -> list[float]:
+    """[x, y, width, height] in pixels around the foreground; all 0 when there is none."""
+    return [float(value) for value in coco_mask.toBbox(_as_bytes(rle))]
+
+
+def union_rles(rles: Sequence[Rle]) -> Rle:
+    """The union of masks of one size. Raises ValueError when there is none or the sizes differ."""
+    return _merge_rles(rles, intersect=False)
+
+
+def intersect_rles(rles: Sequence[Rle]) -> Rle:
+    """What all masks of one size share. Raises ValueError when there is none or the sizes differ."""
+    return _merge_rles(rles, intersect=True)
+
+
+def _merge_rles(rles: Sequence[Rle], intersect: bool) -> Rle:
+    if not rles:
+        raise ValueError("at least one mask is needed to merge")
+    if len({tuple(rle["size"]) for rle in rles}) > 1:
+        raise ValueError(f"masks differ in size: {[rle['size'] for rle in rles]}")
+    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=intersect)
+    return {"size": [int(side) for side in merged["size"]], "counts": merged["counts"].decode("ascii")}
+
+
+def fill_box(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> Mask:
+    """A filled rectangle, clipped to the image. Pixels whose centre lies inside are set."""
+    height, width = size_hw
+    x, y, box_width, box_height = box_xywh
+    columns = (np.arange(width) + 0.5 >= x) & (np.arange(width) + 0.5 < x + box_width)
+    rows = (np.arange(height) + 0.5 >= y) & (np.arange(height) + 0.5 < y + box_height)
+    return rows[:, None] & columns[None, :]
+
+
+def fill_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int]) -> Mask:
+    """points_xy: (N, 2), N >= 3, closed by itself. Rasterised by pycocotools, as every COCO tool does."""
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 3:
+        raise ValueError(f"a polygon needs at least 3 points (N, 2), got {points_xy.shape}")
+    rles = coco_mask.frPyObjects([points_xy.astype(float).ravel().tolist()], *size_hw)
+    return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
+
+
+def draw_band(points_xy: NDArray[np.floating], width_px: float, size_hw: tuple[int, int]) -> Mask:
+    """A polyline with a width, round at joins and ends: a seam becomes a band, a brush stroke a mask.
+
+    points_xy: (N, 2), N >= 1, in pixel coordinates where (0.5, 0.5) is the centre of the first pixel. A pixel is
+    set when its centre lies within half the width of the line; a thinner line still sets the pixels it crosses.
+    """
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 1:
+        raise ValueError(f"a band needs at least 1 point (N, 2), got {points_xy.shape}")
+    if not width_px > 0:
+        raise ValueError(f"width_px must be positive, got {width_px}")
+    height, width = size_hw
+    radius = max(width_px / 2, 0.5)
+    mask = np.zeros(size_hw, bool)
+    starts = points_xy[:-1] if len(points_xy) > 1 else points_xy
+    ends = points_xy[1:] if len(points_xy) > 1 else points_xy
+    for start, end in zip(starts, ends, strict=True):
+        low = np.maximum(np.floor(np.minimum(start, end) - radius), 0).astype(int)
+        high = np.minimum(np.ceil(np.maximum(start, end) + radius), (width, height)).astype(int)
+        if (high <= low).any():
+            continue
+        y, x = np.mgrid[low[1] : high[1], low[0] : high[0]] + 0.5
+        along = end - start
+        length_squared = float(along @ along)
+        t = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length_squared if length_squared else np.zeros_like(x)
+        t = np.clip(t, 0, 1)
+        distance_squared = (x - start[0] - t * along[0]) ** 2 + (y - start[1] - t * along[1]) ** 2
+        mask[low[1] : high[1], low[0] : high[0]] |= distance_squared <= radius**2
+    if width_px < 2:  # centres may all be missed by a hairline: draw the pixels it crosses
+        image = Image.fromarray(mask.astype(np.uint8))  # a bilevel image would give bools made of 255
+        ImageDraw.Draw(image).line([tuple(point) for point in points_xy], fill=1, width=1)
+        mask = np.array(image) > 0
+    return mask
+
+
+def write_mask_png(mask: Mask, path: Path) -> None:
+    """`mask_png` in a file."""
+    write_atomically(path, mask_png(mask))
+
+
+def mask_png(mask: Mask) -> bytes:
+    """PNG of one channel, {0, 255}, the mask's size."""
+    buffer = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def read_mask_png(path: Path) -> Mask:
+    with Image.open(path) as image:
+        return np.array(image.convert("L")) >= 128
+
+
+def _as_bytes(rle: Rle) -> dict:
+    return {"size": rle["size"], "counts": rle["counts"].encode("ascii")}

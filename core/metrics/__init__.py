@@ -1,0 +1,1 @@
+"""Metrics: overlap, thin structures, tolerance, the resolution ceiling, doubt about labels."""

@@ -1,0 +1,136 @@
+"""From a photo and sentences to masks: the one way in which page, command line and evaluation predict."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.masks.mask import Mask
+from core.models.clipseg import PromptSegmenter
+from core.photos import Photo
+from core.prompts import check_prompt
+from core.settings import InferenceSettings
+
+DEFAULT_THRESHOLD = 0.5
+WHOLE_PHOTO = InferenceSettings()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """probs: (H, W) float32 in [0, 1] at the photo's size. cut: the prompt was longer than the model reads."""
+
+    prompt: str
+    probs: NDArray[np.float32]
+    cut: bool
+
+    def mask(self, threshold: float = DEFAULT_THRESHOLD) -> Mask:
+        """(H, W) bool. Raises ValueError unless 0 < threshold < 1."""
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
+        return self.probs >= threshold
+
+
+class TextToMask(Protocol):
+    """What every model behind a checkpoint's name can do, CLIPSeg or another."""
+
+    def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
+        """photo: (H, W, 3) uint8. One prediction a prompt, in their order, at the photo's size."""
+        ...
+
+    def grid_hw(self, photo_hw: tuple[int, int]) -> tuple[int, int]:
+        """The resolution the model answers in for a photo of this size (see `core.metrics.ceiling`)."""
+        ...
+
+
+class Predictor:
+    """Holds a segmenter in eval mode on its device; a photo (or tile) is encoded once for all of its prompts."""
+
+    def __init__(self, segmenter: PromptSegmenter, inference: InferenceSettings = WHOLE_PHOTO) -> None:
+        self.segmenter, self.inference = segmenter.eval(), inference
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.segmenter.image_mean.device.type == "cpu"
+
+    @torch.inference_mode()
+    def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
+        """photo: (H, W, 3) uint8. Any aspect: CLIPSeg sees it squashed to its square, the branch in its own shape."""
+        prompts = [check_prompt(prompt) for prompt in prompts]
+        text = self.segmenter.embed(prompts)
+        pixels = torch.from_numpy(np.array(photo)).to(text.device).permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
+        mirrors: list[tuple[int, ...]] = [(), (-1,), (-2,), (-2, -1)] if self.inference.flips else [()]
+        logits = self._logits(pixels, text)
+        for axes in mirrors[1:]:
+            logits += self._logits(pixels.flip(axes), text).flip(axes)
+        probs = logits.div_(len(mirrors)).sigmoid_().cpu().numpy()
+        return [Prediction(p, probs[row], self.segmenter.is_cut(p)) for row, p in enumerate(prompts)]
+
+    def _logits(self, pixels: Tensor, text: Tensor) -> Tensor:
+        """pixels: (1, 3, H, W) float in [0, 1]; text: (P, E). Returns (P, H, W): one look, or tiles blended where they overlap.
+
+        Memory is that of the result and one (H, W) of weights, however many tiles there are.
+        """
+        height, width = pixels.shape[-2:]
+        side, overlap = self.inference.tiles or max(height, width), self.inference.overlap
+        rows, columns = tile_spans(height, side, overlap), tile_spans(width, side, overlap)
+        if len(rows) == len(columns) == 1:
+            return self._look(pixels, text)
+        total, weights = pixels.new_zeros(len(text), height, width), pixels.new_zeros(height, width)
+        for row in rows:
+            for column in columns:
+                tile = pixels[:, :, row, column]
+                window = _falling(tile.shape[-2])[:, None] * _falling(tile.shape[-1])
+                total[:, row, column] += self._look(tile, text) * window.to(total)
+                weights[row, column] += window.to(weights)
+        return total.div_(weights)
+
+    def _look(self, pixels: Tensor, text: Tensor) -> Tensor:
+        """One encoding, one decoding a prompt. Shapes as in `_logits`."""
+        segmenter, (height, width) = self.segmenter, pixels.shape[-2:]
+        activations = segmenter.encode_image(segmenter.pixel_values(pixels, self.inference.side_px))
+        if segmenter.refiner is not None and (size := self._grid_of_look((height, width))) != (height, width):
+            pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
+        logits = pixels.new_empty(len(text), height, width)
+        # one prompt at a time: an answer then depends on no other's rounding
+        for row, embedding in enumerate(text.split(1)):
+            found = segmenter.refine(pixels, segmenter.decode(activations, embedding), embedding)
+            logits[row] = F.interpolate(found[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
+        return logits
+
+    def grid_hw(self, photo_hw: tuple[int, int]) -> tuple[int, int]:
+        """The resolution the model answers in for a photo of this size: CLIPSeg's square or what its branch reads, and with
+        tiles as much more as they are smaller than the photo. What is thinner than a cell of it cannot be told."""
+        tile_hw = tuple(min(side, self.inference.tiles or side) for side in photo_hw)
+        look_hw = self._grid_of_look((tile_hw[0], tile_hw[1]))
+        return tuple(  # type: ignore[return-value]
+            max(1, round(side * look / tile)) for side, look, tile in zip(photo_hw, look_hw, tile_hw, strict=True)
+        )
+
+    def _grid_of_look(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        if self.segmenter.refiner is None:
+            side = self.inference.side_px
+            return (side, side) if side else self.segmenter.input_hw
+        scale = min(1.0, self.segmenter.refiner.config.max_side / max(size_hw))
+        return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
+
+
+def tile_spans(length: int, side: int, overlap: float) -> list[slice]:
+    """The fewest spans of `side` pixels, evenly laid over `length`, whose neighbours share at least `overlap` of a side.
+
+    The last ends where the length does; a length below one side is one span.
+    """
+    if length <= side:
+        return [slice(0, length)]
+    count = 1 + math.ceil((length - side) / max(1, math.floor(side * (1 - overlap))))
+    return [slice(start, start + side) for start in np.linspace(0, length - side, count).round().astype(int).tolist()]
+
+
+def _falling(length: int) -> Tensor:
+    """(length,) weights that fall from the middle to the border, where they are small but not 0."""
+    return torch.hann_window(length + 2, periodic=False)[1:-1]

@@ -1,0 +1,1 @@
+"""Seams: the true line of a taped joint, found in the photo."""

@@ -1,0 +1,1 @@
+"""Sizes: lengths and widths of masks, in pixels and millimetres."""

@@ -1,0 +1,141 @@
+"""Training items: a photo's view, a prompt drawn from its class's synonyms, and the mask, as tensors of one size."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from core.masks.mask import Mask, Rle, decode_rle
+from core.photos import Photo, read_photo
+from core.settings import AugmentSettings
+from core.train.augment import Augment, View
+from core.train.feature_cache import FeatureCache
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample as training sees it: where the photo lies, its class, its label, and the pixels whose label is not trusted."""
+
+    sample_id: int
+    name: str
+    class_name: str
+    photo_path: Path
+    rle: Rle
+    ignore: Rle | None = None
+
+    @property
+    def image_key(self) -> str:
+        """A workspace names a photo by its content's hash, so the file's stem is its key."""
+        return self.photo_path.stem
+
+    def read(self) -> tuple[Photo, Mask]:
+        """Photo (H, W, 3) uint8 and mask (H, W) bool. Raises PhotoError."""
+        return read_photo(self.photo_path), decode_rle(self.rle)
+
+
+class Batch(NamedTuple):
+    """photos: (B, 3, S, S) float in [0, 1], or None where cached activations stand for them. masks: (B, S, S) float in
+    [0, 1], the share of a pixel that is covered, rounded for validation. indices: (B,) int64 into the data set.
+    activations: what the frozen layers made of the photos. weights: as masks, 0 where the loss must not look."""
+
+    photos: Tensor | None
+    prompts: list[str]
+    masks: Tensor
+    indices: Tensor
+    activations: tuple[Tensor, ...] | None
+    weights: Tensor | None = None
+
+
+class PromptedDataset(Dataset):
+    """Items of a `Batch`, one at a time.
+
+    What is random (prompt, view, light) comes from (seed, epoch, photo) alone, so it does not depend on workers, order or
+    what ran before. `train=False` takes the class's first prompt and the whole photo. With `features`, the activations of a
+    view are read from the cache; `views` bounds how many views of a photo there are (0: a new one each epoch), and
+    `need_photos=False` leaves the photo itself unread.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        synonyms: dict[str, tuple[str, ...]],
+        size_px: int,
+        *,
+        train: bool,
+        augment: AugmentSettings | None = None,
+        views: int = 0,
+        seed: int = 42,
+    ) -> None:
+        self.examples, self.synonyms, self.size_px = list(examples), synonyms, size_px
+        self.train, self.views, self.seed, self.epoch = train, views, seed, 1
+        self.augment = Augment(augment or AugmentSettings())
+        self.features: FeatureCache | None = None
+        self.need_photos = True
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    def view_number(self) -> int:
+        """Which of its views a photo shows in this epoch."""
+        if not self.train or not self.augment.settings.is_on:
+            return 0
+        return 1 + (self.epoch - 1) % self.views if self.views else self.epoch
+
+    def view(self, index: int) -> View:
+        if self.view_number == 0:
+            return View()
+        key = int.from_bytes(self.examples[index].image_key.encode()[:16], "big")
+        return self.augment.draw(np.random.default_rng((self.seed, self.view_number, key)))
+
+    def prompt(self, index: int) -> str:
+        prompts = self.synonyms[self.examples[index].class_name]
+        if not self.train:
+            return prompts[0]
+        return prompts[np.random.default_rng((self.seed, self.epoch, index)).integers(len(prompts))]
+
+    def photo(self, index: int) -> Tensor:
+        """(3, S, S) float in [0, 1]: this epoch's view of the photo."""
+        view = self.view(index)
+        needed_px = math.ceil(self.size_px / (view.side or 1))
+        pixels = view.place(read_photo(self.examples[index].photo_path, at_least_px=needed_px), self.size_px)
+        return self.augment.light(pixels, view) if self.view_number else pixels
+
+    def feature_key(self, index: int) -> str:
+        """Names the view of the photo: what the cached activations were made from."""
+        number = self.view_number
+        drawn = f"-{number}-{self.seed}-{self.augment.settings.model_dump_json()}" if number else ""
+        return f"{self.examples[index].image_key}-{self.size_px}{drawn}"
+
+    def __getitem__(self, index: int) -> Batch:
+        example = self.examples[index]
+        coverage = self._placed(index, example.rle)
+        weights = None if example.ignore is None else (self._placed(index, example.ignore) < 0.5).float()
+        activations = self.features.read(self.feature_key(index)) if self.features is not None else None
+        photo = self.photo(index) if self.need_photos else None
+        mask = coverage if self.train else (coverage >= 0.5).float()
+        return Batch(photo, [self.prompt(index)], mask, torch.tensor(index), activations, weights)
+
+    def _placed(self, index: int, rle: Rle) -> Tensor:
+        return self.view(index).place(decode_rle(rle).astype(np.uint8) * 255, self.size_px)[0]
+
+
+def collate(items: list[Batch]) -> Batch:
+    """Stack items into one Batch."""
+    photos, prompts, masks, indices, activations, weights = zip(*items, strict=True)
+    return Batch(
+        None if photos[0] is None else torch.stack(photos),
+        [prompt for part in prompts for prompt in part],
+        torch.stack(masks),
+        torch.stack(indices),
+        None if activations[0] is None else tuple(torch.stack(layer) for layer in zip(*activations, strict=True)),
+        None
+        if all(w is None for w in weights)
+        else torch.stack([torch.ones_like(m) if w is None else w for m, w in zip(masks, weights, strict=True)]),
+    )

@@ -1,0 +1,1 @@
+"""Exchange: labels and tables out to other tools, labels back from them."""

@@ -1,0 +1,119 @@
+"""What goes out to other labelling tools and comes back from them, whatever the format."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AnnotationError
+from core.files import write_atomically
+from core.masks.mask import Mask, Rle, fill_polygon
+from data.exchange.archives import is_junk
+from data.exchange.photo_names import FileFinder
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+_FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
+
+
+@dataclass(frozen=True)
+class OutgoingLabel:
+    """One sample's label. file_name: no other photo of the export has it, nor its stem. photo: the stored file."""
+
+    file_name: str
+    class_name: str
+    split: str
+    photo: Path
+    rle: Rle
+
+
+Shape = Callable[[tuple[int, int]], Mask]
+"""Draws one shape on a photo of size (H, W); raises AnnotationError when it cannot be drawn."""
+
+
+@dataclass(frozen=True)
+class IncomingLabel:
+    """All shapes of one class on one photo; none means that the file declares the class and found nothing there.
+
+    size_hw: the photo's size as the file states it, None where the format holds none. photo: its file, if it came along.
+    """
+
+    file_name: str
+    class_name: str
+    size_hw: tuple[int, int] | None
+    shapes: Sequence[Shape]
+    photo: Path | None = None
+
+    def draw(self, size_hw: tuple[int, int]) -> Mask:
+        """The union of the shapes, (H, W) bool. Raises AnnotationError if one of them cannot be drawn: a label is taken
+        whole or not at all."""
+        mask = np.zeros(size_hw, bool)
+        for shape in self.shapes:
+            mask |= shape(size_hw)
+        return mask
+
+
+@dataclass(frozen=True)
+class NotUsed:
+    """Something an import leaves out, and why in one sentence."""
+
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something an import took in a way that whoever exported should know, in one sentence."""
+
+    item: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a reader found; it names what it cannot use instead of stopping. notes may grow while labels are drawn."""
+
+    labels: list[IncomingLabel] = field(default_factory=list)
+    not_used: list[NotUsed] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def add_photo(
+        self, file_name: str, size_hw: tuple[int, int] | None, shapes: dict[str, list[Shape]], photo: Path | None
+    ) -> None:
+        """One label for each class in `shapes`."""
+        self.labels.extend(IncomingLabel(file_name, name, size_hw, found, photo) for name, found in shapes.items())
+
+
+def draw_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int], what: str) -> Mask:
+    """points_xy: (N, 2) in pixels from the photo's corner. Raises AnnotationError for fewer than 3 points, for one that is
+    not finite and for a polygon that covers no pixel."""
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 3:
+        raise AnnotationError(f"{what} has {len(points_xy)} points, needs 3; draw it again or remove it")
+    if not np.isfinite(points_xy).all():
+        raise AnnotationError(f"{what} has a point that is not a finite number; draw it again or remove it")
+    mask = fill_polygon(np.clip(points_xy, -_FARTHEST_PX, _FARTHEST_PX), size_hw)
+    if not mask.any():
+        raise AnnotationError(f"{what} covers no pixel of the photo; draw it again or remove it")
+    return mask
+
+
+def copy_photo(label: OutgoingLabel, folder: Path) -> None:
+    """Into `folder`, under the label's file name."""
+    write_atomically(folder / label.file_name, label.photo.read_bytes())
+
+
+def photo_beside(folder: Path, file_name: str) -> Path | None:
+    """The photo if it came along below `folder`; a name that leads out of it finds nothing."""
+    return FileFinder(folder).beside(file_name)
+
+
+def annotation_files(path: Path, suffix: str) -> list[Path]:
+    """`path` itself if it is a file, or every file below it with the suffix in any case. Raises AnnotationError when there is none."""
+    below = path.rglob("*") if path.is_dir() else [path]
+    files = sorted(
+        file for file in below if (file == path or file.suffix.lower() == suffix) and file.is_file() and not is_junk(file)
+    )
+    if not files:
+        raise AnnotationError(f"{path} holds no {suffix} file; name the exported file or its folder")
+    return files

@@ -1,0 +1,1 @@
+"""Intake: exports become samples, inspected, grouped and split."""

@@ -1,0 +1,222 @@
+"""The store: samples, label revisions, label sets, runs, scores and reviews. It speaks the domain and hides the SQL.
+
+Every call is one short transaction, so a dashboard and a training process can use one workspace at once. Labels, reviews
+with their leases, bulk actions and honeypots have a file each; samples, runs, scores and imports are here.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import func, select, update
+
+from core.errors import RequestError
+from data.store import tables as t
+from data.store.batches import Batches
+from data.store.database import now_utc, values_of
+from data.store.drafts import Drafts
+from data.store.honeypots import Honeypots
+from data.store.labels import COUNTING, Labels, append_revision
+from data.store.records import ImageRecord, ImportReport, NewSample, Noise, Problem, Run, Sample, Score
+from data.store.reviews import STATE, Reviews, with_state
+
+
+class Store(Labels, Reviews, Batches, Honeypots, Drafts):
+    # -- samples -------------------------------------------------------------------------------------------------------
+
+    def add_samples(self, images: Iterable[ImageRecord], samples: Iterable[NewSample]) -> int:
+        """Add what is not there yet, each sample with its first label revision; returns how many samples are new.
+
+        A sample is known by its image and class; one that exists keeps its labels, and gets one if it has none yet.
+        """
+        added = 0
+        with self._transaction() as session:
+            known_images = set(session.scalars(select(t.ImageRow.hash)))
+            session.add_all(t.ImageRow(**asdict(image)) for image in _unseen(images, known_images, lambda i: i.hash))
+            session.flush()
+            known = {(row.image_hash, row.class_name): row for row in session.scalars(select(t.SampleRow))}
+            for sample in samples:
+                values = asdict(sample)
+                rle = values.pop("rle")
+                row = known.get((sample.image_hash, sample.class_name))
+                if row is None:
+                    row = t.SampleRow(**values, split=sample.source_split, revision=0)
+                    session.add(row)
+                    session.flush()
+                    known[sample.image_hash, sample.class_name] = row
+                    added += 1
+                if row.revision == 0 and rle is not None:
+                    row.box_only, row.boxes = sample.box_only, sample.boxes
+                    append_revision(session, row, rle, "import", "import", "", "imported")
+        return added
+
+    def samples(
+        self, *, class_name: str | None = None, split: str | None = None, ids: Sequence[int] | None = None
+    ) -> list[Sample]:
+        """By id, ascending."""
+        query = with_state(select(t.SampleRow, t.ImageRow, STATE).join(t.ImageRow)).order_by(t.SampleRow.id)
+        if class_name is not None:
+            query = query.where(t.SampleRow.class_name == class_name)
+        if split is not None:
+            query = query.where(t.SampleRow.split == split)
+        if ids is not None:
+            query = query.where(t.SampleRow.id.in_(ids))
+        with self._transaction() as session:
+            return [_sample(sample, image, state) for sample, image, state in session.execute(query)]
+
+    def sample(self, sample_id: int) -> Sample:
+        """Raises RequestError for an unknown id."""
+        found = self.samples(ids=[sample_id])
+        if not found:
+            raise RequestError(f"sample {sample_id} is not in this workspace; open it from the Failures page")
+        return found[0]
+
+    def set_groups_and_splits(self, groups: Mapping[int, str], splits: Mapping[int, str]) -> None:
+        """Both maps go by sample id and must name the same samples."""
+        rows = [{"id": sample_id, "group": groups[sample_id], "split": split} for sample_id, split in splits.items()]
+        if rows:
+            with self._transaction() as session:
+                session.execute(update(t.SampleRow), rows)
+
+    def set_scale(self, image_hash: str, px_per_mm: float | None, author: str) -> None:
+        """How many pixels of a photo a millimetre takes; None forgets it. Holds for all samples of the photo.
+
+        Raises RequestError for a scale that is not positive and finite, an unknown photo or a missing name.
+        """
+        if not author.strip():
+            raise RequestError("the name of who gives the scale is missing; type it before saving")
+        if px_per_mm is not None and not (math.isfinite(px_per_mm) and px_per_mm > 0):
+            raise RequestError(f"the scale must be a positive number of pixels per mm, got {px_per_mm}")
+        with self._transaction() as session:
+            image = session.get(t.ImageRow, image_hash)
+            if image is None:
+                raise RequestError(f"photo {image_hash} is not in this workspace; open it from the Failures page")
+            image.px_per_mm, image.scale_author = px_per_mm, author.strip()
+
+    # -- runs and scores -----------------------------------------------------------------------------------------------
+
+    def create_run(self, run_id: str, *, name: str, checkpoint: str, label_set: str, config: dict[str, Any]) -> Run:
+        with self._transaction() as session:
+            row = t.RunRow(
+                id=run_id,
+                name=name,
+                status="queued",
+                checkpoint=checkpoint,
+                label_set=label_set,
+                config=config,
+                created_at=now_utc(),
+                reason="",
+            )
+            session.add(row)
+            session.flush()
+            return _run(row)
+
+    def update_run(self, run_id: str, **changes: Any) -> None:
+        with self._transaction() as session:
+            session.execute(update(t.RunRow).where(t.RunRow.id == run_id).values(**changes))
+
+    def runs(self) -> list[Run]:
+        """Newest first."""
+        with self._transaction() as session:
+            return [_run(row) for row in session.scalars(_newest_first(t.RunRow))]
+
+    def run(self, run_id: str) -> Run:
+        """Raises RequestError for an unknown id."""
+        with self._transaction() as session:
+            row = session.get(t.RunRow, run_id)
+            if row is None:
+                newest = ", ".join(session.scalars(_newest_first(t.RunRow, t.RunRow.id).limit(5))) or "none yet"
+                raise RequestError(f"run {run_id} is not in this workspace; the newest are: {newest}")
+            return _run(row)
+
+    def save_scores(self, scores: Sequence[Score]) -> None:
+        """Insert or replace by run and sample."""
+        with self._transaction() as session:
+            for score in scores:
+                session.merge(t.ScoreRow(**asdict(score)))
+
+    def scores(self, run_id: str | None = None, split: str | None = None) -> pd.DataFrame:
+        """One row a score with the columns of `Score`, the sample's class_name, file_name, image_path, box_only,
+        current_revision and review_state, and the provenance and human_made of the label it was scored against."""
+        sample = t.SampleRow
+        scored = (t.LabelRevisionRow.sample_id == t.ScoreRow.sample_id) & (t.LabelRevisionRow.number == t.ScoreRow.revision)
+        query = with_state(
+            select(
+                *t.ScoreRow.__table__.columns,
+                sample.class_name,
+                sample.file_name,
+                t.ImageRow.path.label("image_path"),
+                sample.box_only,
+                COUNTING.label("current_revision"),
+                STATE.label("review_state"),
+                t.LabelRevisionRow.provenance,
+                t.LabelRevisionRow.human_made,
+            )
+            .join(sample, sample.id == t.ScoreRow.sample_id)
+            .join(t.LabelRevisionRow, scored)
+            .outerjoin(t.HoneypotRow, t.HoneypotRow.sample_id == sample.id)
+            .join(t.ImageRow, t.ImageRow.hash == sample.image_hash)
+            .order_by(t.ScoreRow.run_id, t.ScoreRow.sample_id)
+        )
+        if run_id is not None:
+            query = query.where(t.ScoreRow.run_id == run_id)
+        if split is not None:
+            query = query.where(t.ScoreRow.split == split)
+        with self._engine.connect() as connection:
+            return pd.read_sql(query, connection)
+
+    def save_noise(self, found: Sequence[Noise]) -> None:
+        """Insert or replace by run, sample and revision."""
+        with self._transaction() as session:
+            for noise in found:
+                session.merge(t.NoiseRow(**asdict(noise)))
+
+    def noise(self, run_id: str) -> dict[tuple[int, int], Noise]:
+        """By sample id and revision number."""
+        with self._transaction() as session:
+            rows = session.scalars(select(t.NoiseRow).where(t.NoiseRow.run_id == run_id))
+            return {(row.sample_id, row.revision): Noise(**values_of(row)) for row in rows}
+
+    # -- imports ---------------------------------------------------------------------------------------------------
+
+    def save_import(self, report: ImportReport) -> None:
+        values = {**asdict(report), "problems": [asdict(problem) for problem in report.problems]}
+        with self._transaction() as session:
+            session.add(t.ImportRow(**values))
+
+    def last_import(self) -> ImportReport | None:
+        with self._transaction() as session:
+            row = session.scalars(select(t.ImportRow).order_by(t.ImportRow.id.desc()).limit(1)).first()
+            if row is None:
+                return None
+            return ImportReport(row.raw_dir, row.created_at, row.rows, [Problem(**problem) for problem in row.problems])
+
+    def counts(self) -> pd.DataFrame:
+        """Samples by class_name, split and review_state, with column `samples`."""
+        row = t.SampleRow
+        columns = (row.class_name, row.split, STATE.label("review_state"))
+        query = with_state(select(*columns, func.count().label("samples")).select_from(row)).group_by(*columns)
+        with self._engine.connect() as connection:
+            return pd.read_sql(query, connection)
+
+
+def _unseen(items: Iterable[Any], seen: set[Any], key: Any) -> Iterator[Any]:
+    for item in items:
+        if key(item) not in seen:
+            seen.add(key(item))
+            yield item
+
+
+def _newest_first(table: Any, *columns: Any) -> Any:
+    return select(*(columns or (table,))).order_by(table.created_at.desc())
+
+
+def _sample(row: t.SampleRow, image: t.ImageRow, state: str) -> Sample:
+    values = values_of(row) | {"review_state": state}
+    return Sample(**values, image_path=image.path, size_hw=(image.height, image.width), px_per_mm=image.px_per_mm)
+
+
+def _run(row: t.RunRow) -> Run:
+    return Run(**values_of(row))

@@ -1,0 +1,1 @@
+"""Generated walls whose truth is known."""

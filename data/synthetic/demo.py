@@ -1,0 +1,21 @@
+"""The demo workspace: generated photos, exported as Roboflow would and imported like any other."""
+
+import tempfile
+from pathlib import Path
+
+from data.intake.preparation import Progress, prepare
+from data.store.store import Store
+from data.synthetic.export import write_roboflow_export
+from data.workspace import Workspace
+
+DEMO_SEED = 7_000
+
+
+def ensure_demo(workspace: Workspace, store: Store, on_progress: Progress) -> None:
+    """Fill an empty workspace with demo photos; one that holds samples is left alone."""
+    if store.samples():
+        return
+    on_progress("paint demo walls", 0, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        write_roboflow_export(Path(folder), DEMO_SEED, cracks=(36, 8), taping=(28, 6), size_hw=(480, 640))
+        prepare(Path(folder), workspace, store, on_progress=on_progress)

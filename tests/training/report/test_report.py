@@ -1,0 +1,230 @@
+import io
+import json
+import re
+import time
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+from scipy.ndimage import shift
+
+from core.errors import RequestError
+from data.intake.preparation import prepare
+from data.workspace import Workspace
+from training.config import load_config
+from training.report import write_report
+from training.report.causes import CAUSES, cause_of, measure
+from training.report.diagrams import architecture, pipeline
+from training.report.document import Table
+from training.report.facts import gather
+from training.report.sections import build
+from training.runs.execution import execute
+from training.runs.runs import create_run, run_folder
+from training.scoring.evaluation import summary
+from training.scoring.stored_probs import to_uint8
+
+SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
+
+
+@pytest.fixture(scope="module")
+def workspace(raw_export, tmp_path_factory):
+    """One for all tests here: a report reads its run and changes nothing."""
+    opened = Workspace.open(tmp_path_factory.mktemp("report"))
+    store = opened.store()
+    prepare(raw_export, opened, store)
+    store.close()
+    return opened
+
+
+@pytest.fixture(scope="module")
+def store(workspace):
+    opened = workspace.store()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def finished(workspace, store, tiny_checkpoint):
+    run = create_run(workspace, store, load_config("quick", [*SMALL, f"checkpoint={tiny_checkpoint}"]))
+    execute(workspace, store, run.id)
+    return run.id
+
+
+def text_of(pdf: bytes) -> str:
+    """Without white space: how a line breaks is not the matter."""
+    return re.sub(r"\s+", "", "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
+
+
+def test_the_report_holds_the_summary_and_is_the_same_bytes_twice(workspace, store, finished):
+    files = write_report(workspace, store, finished, "test")
+    folder = run_folder(workspace, finished)
+    assert (files.pdf, files.html) == (folder.root / "report.pdf", folder.root / "report.html")
+    pdf, html = files.pdf.read_bytes(), files.html.read_bytes()
+    time.sleep(1.1)  # a date of the writing would show
+    write_report(workspace, store, finished, "test")
+    assert files.pdf.read_bytes() == pdf
+    assert files.html.read_bytes() == html
+
+    document, text, page = summary(store, finished, "test"), text_of(pdf), html.decode()
+    for row in (*document["classes"].values(), document["overall"]):
+        for key in ("miou", "dice", "precision", "recall"):
+            assert f"{row[key]:.4f}" in text
+            assert f"{row[key]:.4f}" in page
+    run, environment = store.run(finished), json.loads(folder.environment.read_text())
+    for fact in (finished, store.label_set(run.label_set).digest, environment["packages"]["torch"], "Page1of"):
+        assert fact in text.replace("\u200b", "")
+    heading = ["Summary", "Method", "Data", "Training", "Results", "Bestandworstpredictions", "Failures", "Reproducibility"]
+    places = [text.index(f"{number}{name}") for number, name in enumerate(heading, start=1)]
+    assert places == sorted(places)
+
+
+class References(HTMLParser):
+    """What a page would fetch, its tags that were opened and not closed, and its pictures without words."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr", "path", "use")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.open: list[str] = []
+        self.wordless: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.found += [values[key] for key in ("src", "href", "xlink:href", "srcset", "data") if values.get(key)]
+        if (tag == "img" and not values.get("alt")) or (values.get("role") == "img" and not values.get("aria-label")):
+            self.wordless.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_html_file_is_whole_and_refers_to_nothing_outside(workspace, store, finished):
+    page = write_report(workspace, store, finished, "test").html.read_text("utf-8")
+    references = References(page)
+    assert references.open == []
+    assert references.wordless == []
+    assert references.found
+    assert all(found.startswith(("data:image/jpeg;base64,", "#")) for found in references.found)
+    assert not re.search(r"@import|<script|<link|url\((?!#)", page)
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_facts_are_those_of_the_run_however_the_data_change_later(workspace, store, finished):
+    def document():
+        return build(gather(workspace, store, finished, "test"))
+
+    before = document()
+    sample = store.samples(split="test")[0]
+    store.save_label(sample.id, np.ones(sample.size_hw, bool), based_on=1, author="ann", tool="brush")
+    everything_trains = {s.id: "train" for s in store.samples()}
+    store.set_groups_and_splits(dict.fromkeys(everything_trains, "one"), everything_trains)
+    after = document()
+    assert after == before
+
+
+def test_a_run_without_scores_is_one_sentence(workspace, store, finished, tiny_checkpoint):
+    queued = create_run(workspace, store, load_config("quick", [f"checkpoint={tiny_checkpoint}"]))
+    with pytest.raises(RequestError, match=f"run {queued.id} has no scores on test; run drywall-qa evaluate"):
+        write_report(workspace, store, queued.id, "test")
+    assert not run_folder(workspace, queued.id).report("pdf").exists()
+    with pytest.raises(RequestError, match="run nope is not in this workspace"):
+        write_report(workspace, store, "nope", "test")
+
+
+def test_a_run_from_before_provenance_was_kept_still_has_a_report(workspace, store, finished):
+    environment = run_folder(workspace, finished).environment
+    hidden = environment.rename(environment.with_suffix(".hidden"))
+    try:
+        text = text_of(write_report(workspace, store, finished, "test").pdf.read_bytes())
+    finally:
+        hidden.rename(environment)
+    assert "leftnorecordofversionsandmachine" in text
+    assert "leftnorecordoftheimportandthesplit" in text
+
+
+def test_metrics_the_summary_has_are_shown_and_absent_ones_are_not(workspace, store, finished):
+    facts = gather(workspace, store, finished, "test")
+
+    def headers() -> set[str]:
+        blocks = [block for section in build(facts).sections for block in section.blocks]
+        return {name for block in blocks if isinstance(block, Table) for name in block.header}
+
+    for row in (*facts.summary["classes"].values(), facts.summary["overall"]):
+        row |= {"cldice": 0.4321, "tolerant_f1_2px": None}
+    assert "clDice" in headers()
+    assert "F1 at 2 px" not in headers()
+
+
+TRUTH = np.zeros((64, 640), bool)
+TRUTH[30:32, 20:620] = True
+BLANK = np.zeros_like(TRUTH)
+
+
+def band(rows: slice, columns: slice = slice(20, 620)) -> np.ndarray:
+    mask = BLANK.copy()
+    mask[rows, columns] = True
+    return mask
+
+
+def dashes() -> np.ndarray:
+    mask = BLANK.copy()
+    for start in range(20, 620, 60):
+        mask[30:32, start : start + 12] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "prediction", "given"),
+    [
+        pytest.param("False alarm on a clean wall", BLANK, TRUTH, {}, id="nothing-there"),
+        pytest.param("Missed entirely", TRUTH, BLANK, {}, id="nothing-marked"),
+        pytest.param("Missed entirely", TRUTH, band(slice(0, 4)), {}, id="marked-elsewhere"),
+        pytest.param("Seen, but below the threshold", TRUTH, BLANK, {"faint": 0.4}, id="faint"),
+        pytest.param("The label is only a box", band(slice(4, 60)), TRUTH, {"box_only": True}, id="line-in-a-box"),
+        pytest.param("Thin shift", TRUTH, shift(TRUTH, (1, 0), order=0), {}, id="one-pixel-down"),
+        pytest.param("At the limit of the resolution", TRUTH, band(slice(30, 38)), {"ceiling": 0.3}, id="ceiling"),
+        pytest.param("Painted too wide", TRUTH, band(slice(26, 36)), {}, id="band-around-the-line"),
+        pytest.param("Marks other things", TRUTH, TRUTH | band(slice(50, 60)), {}, id="a-stain-too"),
+        pytest.param("Broken into pieces", TRUTH, dashes(), {}, id="dashes"),
+        pytest.param(
+            "A very small structure",
+            band(slice(30, 32), slice(20, 32)),
+            band(slice(30, 32), slice(20, 24)),
+            {},
+            id="a-few-pixels",
+        ),
+        pytest.param("Found in part", TRUTH, band(slice(30, 32), slice(20, 200)), {}, id="a-third"),
+    ],
+)
+def test_each_cause_is_named(name, truth, prediction, given):
+    probs = np.where(prediction, 0.9, 0.02).astype(np.float32)
+    if "faint" in given:
+        probs[truth] = given.pop("faint")
+    measures = measure(truth, prediction, to_uint8(probs), threshold=0.5, **{"box_only": False, **given})
+    assert measures.iou < 0.5
+    assert cause_of(measures).name == name
+
+
+def test_every_cause_has_a_case_above():
+    cases = next(mark for mark in test_each_cause_is_named.pytestmark if mark.name == "parametrize").args[1]
+    assert {case.values[0] for case in cases} == {cause.name for cause in CAUSES}
+
+
+def test_drawings_follow_the_model(tiny_segmenter):
+    model = tiny_segmenter.clipseg.config.to_dict()
+    plain, with_branch = (architecture(model, 352), architecture({**model, "refiner": {"max_side": 128, "width": 8}}, 352))
+    assert plain == architecture(model, 352)
+    assert plain != with_branch
+    assert pipeline() == pipeline()

@@ -1,0 +1,116 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from core.errors import RequestError
+from data.workspace import Workspace
+from training.review.before_after import (
+    CELLS,
+    HELD_OUT,
+    HOLD_OUT,
+    TRAINED,
+    fixed_samples,
+    four_scores,
+    gains,
+    paired_interval,
+    paired_samples,
+    unscored_splits,
+    what_fixes_bought,
+)
+from training.runs.runs import run_folder
+
+OLD_LABEL = np.zeros((20, 30), bool)
+OLD_LABEL[8:12, 5:25] = True
+NEW_LABEL = OLD_LABEL & (np.arange(30) < 15)  # half of it was wrong
+BOX, LINE = OLD_LABEL, NEW_LABEL
+
+
+def test_four_scores_of_a_case_one_can_count():
+    found = four_scores(old_prediction=BOX, new_prediction=LINE, old_label=BOX, new_label=LINE)
+    assert found == dict(zip(CELLS, (1.0, 0.5, 0.5, 1.0), strict=True))
+
+
+@pytest.fixture
+def compared(desk, add_run, tmp_path):
+    """Samples 1 (train) and 5 (test) were fixed; 6 (test) was not. The old model draws boxes, the new one lines."""
+    workspace = Workspace.open(tmp_path / "w")
+    add_run("old", dict.fromkeys(range(1, 7), 0.5))
+    for sample in (1, 5):
+        desk.save_label(sample, NEW_LABEL, based_on=1, author="ann", tool="brush")
+    add_run("new", {1: 0.5, 5: 0.5, 6: 0.5})
+    for run, mask in (("old", BOX), ("new", LINE)):
+        for score in desk.scores(run).itertuples():
+            path = run_folder(workspace, run).probs_path(score.split, score.sample_id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(path)
+    return workspace
+
+
+def test_label_change_and_model_change_are_told_apart(desk, compared):
+    table = paired_samples(compared, desk, "old", "new").set_index("sample_id")
+    assert table["part"].to_dict() == {1: TRAINED, 5: HELD_OUT, 6: HOLD_OUT}
+    assert table.loc[5, list(CELLS)].to_list() == [1.0, 0.5, 0.5, 1.0]
+    assert table.loc[6, list(CELLS)].to_list() == [1.0, 0.5, 1.0, 0.5]
+    rows = gains(table.reset_index()).set_index(["part", "class_name"])
+    fixed = rows.loc[(HELD_OUT, "all")]
+    assert fixed[["gain", "model_change", "label_change"]].to_list() == [0.0, 0.5, -0.5]
+    assert rows.loc[(HOLD_OUT, "cracks"), "gain"] == -0.5  # a hold-out that got worse is shown so
+    assert rows.loc[(HOLD_OUT, "all"), "gain_low"] is None  # one sample has no interval
+    each = what_fixes_bought(table.reset_index())
+    assert set(each["sample_id"]) == {1, 5}
+    assert (each["gain"] == each["model_change"] + each["label_change"]).all()
+
+
+def test_a_copy_of_a_fixed_sample_is_no_untouched_hold_out(desk, compared):
+    samples = desk.samples()
+    groups = {s.id: ("copies" if s.id in (1, 6) else str(s.id)) for s in samples}
+    desk.set_groups_and_splits(groups, {s.id: s.split for s in samples})
+    assert 6 not in set(paired_samples(compared, desk, "old", "new")["sample_id"])
+
+
+def test_what_was_fixed_and_what_is_still_to_score(desk, compared, add_run):
+    assert fixed_samples(desk, desk.run("old"), desk.run("new")) == {1, 5}
+    assert unscored_splits(desk, "old", "new") == []
+    desk.create_run("third", name="t", checkpoint="c", label_set=desk.run("new").label_set, config={})
+    assert unscored_splits(desk, "old", "third") == [("third", "test"), ("third", "train")]
+
+
+def test_one_run_on_both_sides_is_refused(desk, compared):
+    with pytest.raises(RequestError, match="choose two runs"):
+        paired_samples(compared, desk, "old", "old")
+
+
+def test_the_interval_is_that_of_the_means_normal_theory():
+    differences = np.random.default_rng(0).normal(0.1, 0.2, 400)
+    found = paired_interval(differences, np.arange(400))
+    half = 1.96 * differences.std() / 20
+    assert found.mean == pytest.approx(differences.mean())
+    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half), abs=0.004)
+
+
+def test_copies_of_a_photo_count_as_one_observation():
+    differences = np.random.default_rng(1).normal(0.1, 0.2, 40)
+    alone = paired_interval(differences, np.arange(40))
+    copied = paired_interval(np.repeat(differences, 10), np.repeat(np.arange(40), 10))
+    naive = paired_interval(np.repeat(differences, 10), np.arange(400))
+    assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.05)
+    assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    random, hits = np.random.default_rng(2), 0
+    for _ in range(60):
+        found = paired_interval(random.normal(0.05, 0.1, 30), np.arange(30))
+        hits += found.low <= 0.05 <= found.high
+    assert hits >= 50
+
+
+def test_too_little_has_no_interval_and_nothing_is_a_mistake():
+    assert paired_interval(np.array([0.5, 0.1]), np.array(["a", "a"])).low is None
+    with pytest.raises(ValueError, match="at least one"):
+        paired_interval(np.array([]), np.array([]))
+
+
+def test_no_rows_no_parts():
+    assert gains(pd.DataFrame(columns=["part", "class_name", *CELLS])).empty

@@ -1,0 +1,117 @@
+import threading
+
+import numpy as np
+import pytest
+
+from core.errors import RequestError
+from data.store.records import Noise
+from training.review.queue import AUDIT, QueueEntry, next_in_queue, review_queue, take_next
+
+
+def ids(queue):
+    return [entry.sample_id for entry in queue]
+
+
+def test_what_is_worth_most_comes_first_with_its_reasons(desk, add_run):
+    add_run("r", {1: 0.9, 2: 0.45, 3: 0.1, 4: 0.8})
+    desk.save_noise([Noise("r", 2, 1, 0.9, 0.8, 0.1), Noise("r", 4, 1, 0.6, 0.1, 0.4, prompts_differ=0.5)])
+    queue = review_queue(desk, audit_share=0)
+    assert ids(queue) == [2, 3, 1, 4, 5, 6]
+    reasons = [entry.reasons for entry in queue]
+    assert reasons[0] == ("the model is sure of more: 80% of what it sees is not labelled", "IoU 0.450 with the prediction")
+    assert reasons[1:4] == [
+        ("IoU 0.100 with the prediction",),
+        ("the label is boxes only",),
+        ("synonyms differ by 50%", "the model does not see 40% of the label"),
+    ]
+    assert reasons[4] == ("not reviewed yet",)
+
+
+def test_runs_that_differ_are_a_reason_of_the_newest_run(desk, add_run):
+    add_run("old", {2: 0.9})
+    add_run("new", {2: 0.9})
+    desk.save_noise([Noise("new", 2, 1, 0.1, 0.0, 0.0, runs_differ=0.6)])
+    assert review_queue(desk, audit_share=0)[1] == QueueEntry(2, ("two runs differ by 60%",), 0.3)
+    assert all("differ" not in entry.reason for entry in review_queue(desk, "old", audit_share=0))
+
+
+def test_scores_of_an_older_label_are_no_reason(desk, add_run):
+    add_run("r", {3: 0.1})
+    desk.save_label(3, np.ones((20, 30), bool), based_on=1, author="ann", tool="brush")
+    desk.reopen(3, "ann")
+    assert "IoU" not in next(entry for entry in review_queue(desk) if entry.sample_id == 3).reason
+
+
+def test_decided_samples_leave_and_skipped_ones_go_last(desk, add_run):
+    add_run("r", {2: 0.1, 3: 0.2})
+    desk.add_review(2, "skipped", "ann")
+    desk.add_review(4, "accepted", "ann")
+    desk.add_review(5, "rejected", "ann")
+    queue = review_queue(desk, audit_share=0)
+    assert ids(queue) == [1, 3, 6, 2] or ids(queue) == [3, 1, 6, 2]
+    assert queue[-1].reasons[-1] == "skipped before"
+
+
+def test_the_audit_share_is_drawn_by_lot_and_stays_drawn(desk):
+    drawn = {entry.sample_id for entry in review_queue(desk, audit_share=0.5, seed=3) if AUDIT in entry.reasons}
+    assert 0 < len(drawn) < 6
+    undrawn = next(sample.id for sample in desk.samples() if sample.id not in drawn)
+    desk.add_review(undrawn, "accepted", "ann")
+    assert {e.sample_id for e in review_queue(desk, audit_share=0.5, seed=3) if AUDIT in e.reasons} == drawn
+    assert {e.sample_id for e in review_queue(desk, audit_share=1) if AUDIT in e.reasons} == {1, 2, 3, 4, 5, 6} - {undrawn}
+
+
+def test_a_honeypot_looks_like_an_audit_and_waits_for_each_reviewer(desk):
+    desk.add_review(4, "accepted", "lead")
+    desk.plant_honeypot(4, np.zeros((20, 30), bool), "lead")
+    entry = next(e for e in review_queue(desk, reviewer="ann", audit_share=0) if e.sample_id == 4)
+    assert entry.reason == AUDIT
+    desk.take(4, "ann")
+    desk.add_review(4, "accepted", "ann")
+    assert 4 not in ids(review_queue(desk, reviewer="ann"))
+    assert 4 in ids(review_queue(desk, reviewer="bob"))
+
+
+def test_what_others_hold_is_left_out(desk):
+    desk.take(1, "bob")
+    assert 1 not in ids(review_queue(desk, reviewer="ann"))
+    assert 1 in ids(review_queue(desk, reviewer="bob"))
+
+
+def test_take_next_passes_over_what_others_hold(desk):
+    queue = review_queue(desk, audit_share=0)
+    desk.take(queue[0].sample_id, "bob")
+    assert take_next(desk, queue, "ann").sample_id == queue[1].sample_id
+    assert take_next(desk, queue, "ann", after=queue[2].sample_id).sample_id == queue[3].sample_id
+    with pytest.raises(RequestError, match="name is missing"):
+        take_next(desk, queue, " ")
+    for entry in queue:
+        desk.release(entry.sample_id, "ann")
+        desk.release(entry.sample_id, "bob")
+        desk.take(entry.sample_id, "cat")
+    assert take_next(desk, queue, "ann") is None
+
+
+def test_six_who_ask_at_once_get_six_samples(desk):
+    queue, barrier, got = review_queue(desk), threading.Barrier(6), []
+
+    def ask(name):
+        barrier.wait()
+        got.append(take_next(desk, queue, name).sample_id)
+
+    threads = [threading.Thread(target=ask, args=(f"r{i}",)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("at", "following"), [(5, 7), (7, 9), (9, 5), (99, 5)])
+def test_next_goes_round(at, following):
+    assert next_in_queue([QueueEntry(i) for i in (5, 7, 9)], at) == following
+
+
+def test_nothing_else_waits():
+    assert next_in_queue([QueueEntry(5)], 5) is None
+    assert next_in_queue([], 5) is None

@@ -1,0 +1,77 @@
+"""Tight labels from boxes: on generated walls, from a workspace, and as training takes them."""
+
+import numpy as np
+import torch
+
+from core.masks.mask import decode_rle, fill_box
+from core.prompts import PUBLISHED_SYNONYMS
+from core.settings import LabelSettings, LossSettings
+from core.train.dataset import PromptedDataset, collate
+from core.train.losses import SegmentationLoss
+from training.review.tight_labels import SEAM_CLASS, propose_label, score_generated
+from training.runs.execution import examples
+
+
+def test_proposals_reach_the_true_bands_where_boxes_do_not():
+    table = score_generated(12, 920)
+    assert table["iou"].mean() >= 0.70
+    assert table["box_iou"].mean() < 0.5
+
+
+def boxed_sample(store):
+    return next(s for s in store.samples(class_name=SEAM_CLASS) if s.box_only)
+
+
+def test_an_import_keeps_the_boxes_of_which_the_label_is_the_union(store):
+    for sample in store.samples(class_name=SEAM_CLASS):
+        union = np.zeros(sample.size_hw, bool)
+        for box in sample.boxes:
+            union |= fill_box(box, sample.size_hw)
+        np.testing.assert_array_equal(union, decode_rle(store.label(sample.id).rle))
+
+
+def test_a_proposal_stays_in_the_boxes_and_saves_nothing(workspace, store):
+    sample = boxed_sample(store)
+    mask, seams = propose_label(workspace, store, sample)
+    assert seams
+    assert mask.any()
+    assert not (mask & ~decode_rle(store.label(sample.id).rle)).any()
+    assert store.sample(sample.id).revision == 1
+
+
+def test_box_labels_train_as_boxes_proposals_or_where_both_agree(workspace, store):
+    sample = boxed_sample(store)
+    found = {}
+    for boxes in ("box", "proposal", "weak"):
+        of_split = examples(workspace, store, sample.split, None, LabelSettings(boxes=boxes))
+        found[boxes] = next(example for example in of_split if example.sample_id == sample.id)
+    box, tight = decode_rle(found["box"].rle), decode_rle(found["proposal"].rle)
+    assert found["box"].ignore is found["proposal"].ignore is None
+    np.testing.assert_array_equal(decode_rle(found["weak"].rle), tight)
+    np.testing.assert_array_equal(decode_rle(found["weak"].ignore), box & ~tight)
+    items = PromptedDataset([found["weak"], found["box"]], PUBLISHED_SYNONYMS, 64, train=False)
+    batch = collate([items[0], items[1]])
+    assert batch.weights[1].min() == 1  # beside a weak label a sure one counts everywhere
+    assert batch.weights[0].min() == 0 or not (box & ~tight).any()
+
+
+def test_a_fixed_label_is_taken_as_it_is(workspace, store):
+    sample = boxed_sample(store)
+    drawn = np.zeros(sample.size_hw, bool)
+    drawn[2:5, 2:30] = True
+    store.save_label(sample.id, drawn, based_on=1, author="Ann", tool="brush")
+    of_split = examples(workspace, store, sample.split, None, LabelSettings(boxes="weak"))
+    example = next(example for example in of_split if example.sample_id == sample.id)
+    np.testing.assert_array_equal(decode_rle(example.rle), drawn)
+    assert example.ignore is None
+
+
+def test_an_ignored_pixel_moves_nothing():
+    loss_of = SegmentationLoss(LossSettings())
+    logits = torch.randn(1, 4, 4, requires_grad=True)
+    target, weight = torch.zeros(1, 4, 4), torch.ones(1, 4, 4)
+    target[0, 1] = 1
+    weight[0, 3] = 0
+    loss_of(logits, target, weight).backward()
+    assert not logits.grad[0, 3].any()
+    assert logits.grad[0, 1].all()

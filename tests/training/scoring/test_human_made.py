@@ -1,0 +1,44 @@
+"""Scores on human-made labels only."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import RequestError
+from core.masks.mask import decode_rle
+from data.store.records import NewLabel
+from data.workspace import Workspace
+from training.runs.runs import run_folder
+from training.scoring.evaluation import summary, threshold_curve
+
+
+def test_labels_taken_from_a_proposal_can_be_left_out(desk, add_run):
+    desk.accept_proposals([NewLabel(5, 1, desk.label(5).rle)], author="ann", tool="model")
+    add_run("r", {5: 1.0, 6: 0.2})
+    assert summary(desk, "r", "test")["overall"]["miou"] == pytest.approx(0.6)
+    human = summary(desk, "r", "test", "human")
+    assert (human["labels"], human["overall"]["miou"], human["overall"]["samples"]) == ("human", 0.2, 1)
+
+
+def test_no_human_made_label_is_a_sentence(desk, add_run):
+    empty = np.zeros((20, 30), bool)
+    for sample in (5, 6):
+        desk.save_label(sample, empty, based_on=1, author="ann", tool="model", provenance="edited proposal")
+    add_run("r", {5: 1.0, 6: 0.2})
+    with pytest.raises(RequestError, match="no label of test that run r was scored on is human-made"):
+        summary(desk, "r", "test", "human")
+    with pytest.raises(RequestError, match="labels mine is unknown; use one of all, human"):
+        summary(desk, "r", "test", "mine")
+
+
+def test_the_threshold_curve_leaves_them_out_too(desk, add_run, tmp_path):
+    workspace = Workspace.open(tmp_path / "probs")
+    desk.accept_proposals([NewLabel(5, 1, desk.label(5).rle)], author="ann", tool="model")
+    add_run("r", {5: 1.0, 6: 0.2})
+    for sample, sure in ((5, 250), (6, 0)):  # right where it was accepted, blind elsewhere
+        path = run_folder(workspace, "r").probs_path("test", sample)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((decode_rle(desk.label(sample).rle) * sure).astype(np.uint8)).save(path)
+    every, human = (threshold_curve(workspace, desk, "r", "test", which)["miou"].unique() for which in ("all", "human"))
+    assert human.tolist() == [0.0]
+    assert every.tolist() == [0.5]

@@ -1,0 +1,1 @@
+"""Inference: predictors by name, photos and folders of them to masks."""

@@ -1,0 +1,1 @@
+"""The review desk's logic: what to look at next, proposals, reviewers, what fixes bought."""

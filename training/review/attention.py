@@ -1,0 +1,53 @@
+"""What wants attention next: the few things a team should look at, each with the page that mends it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.intake.duplicates import find_leaks
+from data.store.store import Store
+from training.runs.runs import current_runs
+
+LOW_IOU = 0.3
+
+
+@dataclass(frozen=True)
+class Attention:
+    """title and why are sentences; page and query say where to go, action is the button."""
+
+    title: str
+    why: str
+    action: str
+    page: str
+    query: dict[str, Any] = field(default_factory=dict)
+
+
+def attention(store: Store) -> list[Attention]:
+    """Most urgent first; never empty."""
+    samples, runs, report = store.samples(), current_runs(store), store.last_import()
+    found = []
+    if runs and runs[0].status == "failed":
+        found.append(Attention("The last run failed", runs[0].reason, "See the run", "train", {"run": runs[0].id}))
+    leaks = find_leaks({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
+    if leaks:
+        why = "Copies of one photo lie in more than one split, so test figures flatter the model."
+        found.append(Attention(f"{len(leaks)} groups leak", why, "See the groups", "data_report"))
+    refused = sum(problem.action == "refused" for problem in report.problems) if report else 0
+    if refused:
+        why = "They are not in the data set; the reasons are listed."
+        found.append(Attention(f"{refused} items were refused on import", why, "See the list", "data_report"))
+    boxes = [s for s in samples if s.box_only and s.revision == 1 and s.review_state == "to review"]
+    if boxes:
+        why = "A box around a diagonal joint is mostly bare wall. Draw the seam over it."
+        action = Attention(f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id})
+        found.append(action)
+    scored = store.scores(split="test")
+    if not scored.empty:
+        newest = next(run.id for run in runs if run.id in set(scored["run_id"]))
+        worst = scored[(scored["run_id"] == newest) & (scored["iou"] < LOW_IOU)]
+        if len(worst):
+            why = f"Run {newest}: the label may be wrong, or the model has not learnt it."
+            title = f"{len(worst)} test samples have an IoU below {LOW_IOU}"
+            found.append(Attention(title, why, "Browse them", "failures", {"run": newest, "split": "test"}))
+    if not any(run.best_epoch for run in runs):
+        found.append(Attention("Nothing was trained on these labels yet", "A first run takes minutes.", "Train", "train"))
+    return found or [Attention("Nothing is waiting", "All labels are reviewed.", "Try a prompt", "prompt_lab")]

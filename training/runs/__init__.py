@@ -1,0 +1,1 @@
+"""Runs: configured, launched, executed, recorded, pushed."""

@@ -1,0 +1,269 @@
+"""Executing a run: label set and configuration in, events, checkpoint and scores out."""
+
+import contextlib
+import errno
+import io
+import logging
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.errors import DrywallError, RequestError
+from core.files import write_atomically
+from core.models.box_sam import BoxSam
+from core.models.clipseg import PromptSegmenter
+from core.settings import LabelSettings
+from core.train.dataset import Example, PromptedDataset
+from core.train.feature_cache import FeatureCache
+from core.train.trainer import Event, Outcome, State, mixed_precision, train
+from data.store.records import Run
+from data.store.store import Store
+from data.workspace import Workspace
+from training.config import RunConfig, make_config
+from training.inference.predictors import load_predictor
+from training.review.tight_labels import with_tight_label
+from training.runs.model_card import model_card
+from training.runs.provenance import record_provenance
+from training.runs.runs import check_resumable, run_folder
+from training.runs.scratch import SCRATCH, untrained_segmenter
+from training.scoring.evaluation import evaluate
+from training.scoring.thresholds import best_thresholds, save_thresholds
+
+logger = logging.getLogger(__name__)
+
+
+def execute(
+    workspace: Workspace,
+    store: Store,
+    run_id: str,
+    on_event: Callable[[Event], None] = lambda event: None,
+    *,
+    resume: bool = False,
+) -> Outcome:
+    """Train the queued run in this process, then score the test split. SIGTERM and Ctrl-C stop it after the step it is in.
+
+    Whatever happens is written to the run: state, reason, best epoch. resume: go on after its last whole epoch. Under
+    `accelerate launch` every process calls this; the first one writes. Raises DrywallError when the work fails.
+    """
+    if resume:
+        check_resumable(workspace, store, run_id)
+    run, folder, first = store.run(run_id), run_folder(workspace, run_id), PartialState().is_main_process
+    process = psutil.Process()
+
+    def record(**changes: Any) -> None:
+        if first:
+            store.update_run(run_id, **changes)
+
+    def tell(event: Event) -> None:
+        if first:
+            folder.append_event(event)
+            on_event(event)
+
+    record(
+        status="running",
+        started_at=datetime.now(UTC),
+        finished_at=None,
+        reason="",
+        pid=os.getpid(),
+        pid_started=process.create_time(),
+    )
+    stopping = _listen_for_stop()
+    try:
+        if first:
+            record_provenance(store, folder.environment)
+        outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
+        if first and outcome.best_epoch and not outcome.stopped:
+            _choose_thresholds(workspace, store, run, tell)
+        if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+            tell({"event": "scoring"})
+            evaluate(workspace, store, run_id, "test")
+    except Exception as error:
+        reason = _reason(error, run_id)
+        with contextlib.suppress(OSError, SQLAlchemyError):  # on a full disk nothing can be written; it is said below
+            record(status="failed", reason=reason, finished_at=datetime.now(UTC))
+            tell({"event": "failed", "reason": reason})
+        if isinstance(error, DrywallError):
+            raise
+        if _is_full_disk(error):
+            raise DrywallError(f"run {run_id} failed: {reason}") from error
+        traceback.print_exc()
+        raise DrywallError(f"run {run_id} failed ({reason}); its log.txt has the details") from error
+    status = "stopped" if outcome.stopped else "finished"
+    tell({"event": status, "best_epoch": outcome.best_epoch, "seconds": outcome.seconds})
+    record(
+        status=status,
+        finished_at=datetime.now(UTC),
+        seconds=outcome.seconds,
+        best_epoch=outcome.best_epoch or None,
+        best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
+    )
+    return outcome
+
+
+def agreed(make: Callable[[], str]) -> str:
+    """What `make` returns in the first process, in all of them."""
+    box = [make() if PartialState().is_main_process else ""]
+    return broadcast_object_list(box)[0]
+
+
+def _reason(error: Exception, run_id: str) -> str:
+    if isinstance(error, DrywallError):
+        return str(error)
+    if _is_full_disk(error):
+        return f"the disk is full; the checkpoints of earlier epochs are whole: free some space, then drywall-qa resume {run_id}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Each writer says it its own way: Python and torch, safetensors, SQLite."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    return any(words in str(error) for words in (f"os error {errno.ENOSPC}", "database or disk is full"))
+
+
+def examples(
+    workspace: Workspace, store: Store, split: str, label_set: str | None = None, labels: LabelSettings | None = None
+) -> list[Example]:
+    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
+
+    labels: what box labels stand for; they stay boxes without it.
+    """
+    labels = labels or LabelSettings()
+    sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
+    revisions = store.labels(label_set)
+    found = []
+    for s in store.samples(split=split):
+        if (revision := revisions.get(s.id)) is not None:
+            example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
+            found.append(with_tight_label(workspace, example, s, revision, labels, sam))
+    if not found:
+        raise RequestError(f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)")
+    return found
+
+
+def _train(
+    workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None], should_stop: Callable[[], bool], resume: bool
+) -> Outcome:
+    config, folder = make_config(run.config, f"run {run.id}"), run_folder(workspace, run.id)
+    train_examples = examples(workspace, store, "train", run.label_set, config.labels)
+    val_examples = examples(workspace, store, "val", run.label_set, config.labels)
+    unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
+    if unknown:
+        raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
+    state = _read_state(folder.last_state) if resume else None
+    tell(
+        {
+            "event": "started",
+            "run": run.id,
+            "train": len(train_examples),
+            "val": len(val_examples),
+            "epoch": state.epoch if state else 0,
+        }
+    )
+    segmenter = make_segmenter(config)
+    settings = config.train
+    train_set = PromptedDataset(
+        train_examples,
+        config.synonyms,
+        settings.size_px,
+        train=True,
+        augment=config.augment,
+        views=config.cache.views if config.cache.max_gb else 0,
+        seed=settings.seed,
+    )
+    val_set = PromptedDataset(val_examples, config.synonyms, settings.size_px, train=False)
+
+    def listen(event: Event) -> None:
+        if event["event"] != "step" or event["step"] % max(1, event["steps"] // 20) == 0:
+            tell(event)
+
+    def save(segmenter: PromptSegmenter) -> None:
+        card = model_card(config, run, len(train_examples), len(val_examples))
+        folder.put_best(lambda place: segmenter.save_pretrained(place, card))
+
+    return train(
+        segmenter,
+        train_set,
+        val_set,
+        settings,
+        config.loss,
+        on_event=listen,
+        save_best=save,
+        save_state=lambda state: _write_state(folder.last_state, state),
+        resume_from=state,
+        should_stop=should_stop,
+        features=_feature_cache(workspace, segmenter, config),
+    )
+
+
+def _feature_cache(workspace: Workspace, segmenter: PromptSegmenter, config: RunConfig) -> FeatureCache | None:
+    if not config.cache.max_gb or config.model.train_backbone:
+        return None
+    with torch.inference_mode():
+        below = segmenter.encode_below(torch.zeros(1, 3, *segmenter.input_hw))
+    shape = (len(below), *below[0].shape[1:])
+    key = f"{segmenter.frozen_key()} {mixed_precision(config.train)}"  # fp32 must not read what bf16 rounded
+    return FeatureCache(workspace.features, key, shape, int(config.cache.max_gb * 1e9))
+
+
+def _write_state(path: Path, state: State) -> None:
+    buffer = io.BytesIO()
+    torch.save(vars(state), buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def _read_state(path: Path) -> State:
+    return State(**torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _choose_thresholds(workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None]) -> None:
+    config = make_config(run.config, f"run {run.id}")
+    if not config.train.threshold_per_class:
+        return
+    tell({"event": "choosing thresholds"})
+    val_examples = examples(workspace, store, "val", run.label_set)
+    found = best_thresholds(load_predictor(workspace, store, run.id), val_examples, config.synonyms)
+    save_thresholds(found, run_folder(workspace, run.id).thresholds)
+    tell({"event": "thresholds", "classes": found})
+
+
+def make_segmenter(config: RunConfig) -> PromptSegmenter:
+    """The model a run starts from, with its parts frozen or free as configured."""
+    torch.manual_seed(config.train.seed)
+    if config.checkpoint == SCRATCH:
+        prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
+        segmenter = untrained_segmenter(prompts, config.train.seed)
+    else:
+        segmenter = PromptSegmenter.load(config.checkpoint)
+    if segmenter.reshape_decoder(config.model.decoder):
+        own = segmenter.clipseg.config
+        logger.warning(
+            "the decoder starts untrained: reduce_dim %d, extract_layers %s differ from those of %s",
+            own.reduce_dim,
+            own.extract_layers,
+            config.checkpoint,
+        )
+    if config.model.refiner is not None and segmenter.refiner is None:
+        segmenter.add_refiner(config.model.refiner)
+    segmenter.freeze_backbone(not config.model.train_backbone)
+    segmenter.unfreeze_blocks(config.model.unfreeze_blocks)
+    return segmenter
+
+
+def _listen_for_stop() -> threading.Event:
+    stopping = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+    return stopping

@@ -1,0 +1,104 @@
+"""Provenance: what a run was made with and from, written into its folder when it starts and never changed after."""
+
+import json
+import platform
+import subprocess
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from core.files import write_atomically
+from data.intake.duplicates import find_leaks
+from data.store.store import Store
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (
+    "drywall-qa",
+    "torch",
+    "transformers",
+    "accelerate",
+    "kornia",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pillow",
+    "pycocotools",
+    "tokenizers",
+    "safetensors",
+)
+
+
+def record_provenance(store: Store, path: Path) -> None:
+    """Write `environment` and `data_facts` as one JSON document."""
+    document = {**environment(), "data": data_facts(store)}
+    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and machine. `commit` is None outside a git checkout, a package's version None if it is absent."""
+    return {
+        "packages": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "accelerator": _accelerator(),
+        },
+    }
+
+
+def data_facts(store: Store) -> dict[str, Any]:
+    """What the last import found and how the samples are divided, as they are now."""
+    samples, report = store.samples(), store.last_import()
+    groups = {sample.id: sample.group for sample in samples}
+    counts: dict[str, Counter[str]] = {}
+    for sample in samples:
+        counts.setdefault(sample.class_name, Counter())[sample.split] += 1
+    problems = Counter((problem.action, problem.reason) for problem in report.problems) if report else Counter()
+    return {
+        "inspection": report.rows if report else [],
+        "problems": [{"action": a, "reason": reason, "items": n} for (a, reason), n in problems.most_common(12)],
+        "samples": len(samples),
+        "groups": len(set(groups.values())),
+        "leaks": len(find_leaks(groups, {sample.id: sample.split for sample in samples})),
+        "box_only": sum(sample.box_only and sample.revision == 1 for sample in samples),
+        "corrected": sum(sample.revision > 1 for sample in samples),
+        "counts": {name: dict(by_split) for name, by_split in sorted(counts.items())},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere Python knows the name
+    if cpuinfo.is_file():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
+
+
+def _accelerator() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "Apple silicon (MPS)" if torch.backends.mps.is_available() else "none (CPU)"

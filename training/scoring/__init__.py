@@ -1,0 +1,1 @@
+"""Scoring: a checkpoint against labels, its figures, curves and pictures."""

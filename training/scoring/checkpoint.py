@@ -1,0 +1,35 @@
+"""Scoring a named checkpoint as it is, as a run of its own that was never trained: a row beside trained runs."""
+
+from datetime import UTC, datetime
+
+from core.errors import RequestError
+from data.intake.preparation import Progress
+from data.store.records import Run
+from data.store.store import Store
+from data.workspace import Workspace
+from training.config import RunConfig
+from training.inference.predictors import load_predictor
+from training.runs.provenance import record_provenance
+from training.runs.runs import create_run, run_folder
+from training.scoring.evaluation import evaluate
+
+
+def score(workspace: Workspace, store: Store, config: RunConfig, split: str, on_progress: Progress) -> Run:
+    """Score `config.checkpoint` on a split with the config's prompts and threshold; returns the finished run.
+
+    The run names its checkpoint and keeps no copy of it. A checkpoint that cannot be loaded or a split without samples
+    leaves no run behind. Raises RequestError.
+    """
+    load_predictor(workspace, store, checkpoint=config.checkpoint)
+    samples = store.samples(split=split)
+    unknown = {sample.class_name for sample in samples} - set(config.synonyms)
+    if unknown:
+        raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
+    if not samples:
+        raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+    run = create_run(workspace, store, config)
+    record_provenance(store, run_folder(workspace, run.id).environment)
+    started = datetime.now(UTC)
+    store.update_run(run.id, status="finished", started_at=started, finished_at=started, seconds=0.0)
+    evaluate(workspace, store, run.id, split, on_progress)
+    return store.run(run.id)

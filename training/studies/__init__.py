@@ -1,0 +1,1 @@
+"""Studies: benchmarks, ablation, the making of the shipped checkpoint."""
