@@ -36,6 +36,9 @@ def differences(found: LabelImport, key: str) -> None:
     if found.skipped:
         with st.expander(f"What cannot be used ({len(found.skipped)})", expanded=not found.changes):
             st.dataframe([vars(item) for item in found.skipped], width="stretch")
+    if found.notes:
+        with st.expander(f"What there is to know ({len(found.notes)})"):
+            st.dataframe([vars(note) for note in found.notes], width="stretch")
     if not found.changes:
         st.success("Nothing would change.", icon=":material/check:")
         return

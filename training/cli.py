@@ -15,12 +15,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from core.errors import DrywallError, PhotoError, RequestError
+from core.errors import AnnotationError, DrywallError, PhotoError, RequestError
 from core.files import write_atomically
 from core.sizes.band_size import scale_from_points
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
-from data.exchange.label_import import read_import, save_import
+from data.exchange.label_import import LabelImport, read_import, save_import
+from data.exchange.placement import Exif
 from data.intake.preparation import prepare as prepare_workspace
 from data.store.store import Store
 from data.synthetic.demo import ensure_demo
@@ -47,6 +48,10 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout")]
 SplitOption = Annotated[str, typer.Option(help="train, val or test")]
+ExifOption = Annotated[
+    Exif | None,
+    typer.Option(help="Whether labels were drawn on the upright photo or on its stored pixels; default: as the sizes tell"),
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
 
 
@@ -69,10 +74,13 @@ def demo(
 
 @app.command()
 def prepare(
-    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}")],
+    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}, or a ZIP archive of it")],
     workspace: WorkspaceOption,
     set_: SetOption = None,
-    class_: Annotated[list[str] | None, typer.Option("--class", metavar="FOLDER=CLASS", help="Map a folder to a class")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map a folder, or a category in it, to a class")
+    ] = None,
+    exif: ExifOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import COCO exports: inspect, render masks, group copies, split."""
@@ -80,8 +88,12 @@ def prepare(
     mapping = dict(_pair(text) for text in class_) if class_ else None
     opened, store = _open(workspace)
     with progress() as on_progress:
-        prepare_workspace(raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress)
+        report = prepare_workspace(
+            raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, exif=exif, on_progress=on_progress
+        )
     print_inspection(store, as_json)
+    if not any(row["images"] for row in report.rows):
+        raise AnnotationError(f"no photo of {raw_dir} could be imported; the reasons are listed in the report")
 
 
 @app.command()
@@ -335,15 +347,23 @@ def import_labels(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
+    exif: ExifOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     _, store = _open(workspace)
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), exif)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
-        return
+    else:
+        _print_import(found, None if dry_run else len(saved))
+    if found.skipped and not found.same and not (found.changes if dry_run else saved):
+        raise AnnotationError(f"nothing of {path} could be imported; the reasons are listed in the report")
+
+
+def _print_import(found: LabelImport, saved: int | None) -> None:
+    """saved: how many labels, None for a dry run."""
     table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
     for change in found.changes:
         difference = change.difference
@@ -352,7 +372,9 @@ def import_labels(
     stdout.print(table)
     for item in found.skipped:
         stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
-    done = "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions"
+    for note in found.notes:
+        stdout.print(f"note {note.item}: {note.text}", soft_wrap=True, markup=False)
+    done = "nothing saved (--dry-run)" if saved is None else f"{saved} saved as new revisions"
     counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
     stdout.print(f"{counts}; {done}", soft_wrap=True)
 
@@ -434,7 +456,7 @@ def _open(root: Path) -> tuple[Workspace, Store]:
 def _pair(text: str) -> tuple[str, str]:
     folder, separator, class_name = text.partition("=")
     if not separator or not folder or not class_name:
-        raise RequestError(f"--class {text} needs the form FOLDER=CLASS, for example walls=cracks")
+        raise RequestError(f"--class {text} needs the form NAME=CLASS, for example walls=cracks")
     return folder, class_name
 
 

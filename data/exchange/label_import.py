@@ -53,11 +53,6 @@ class LabelImport:
     unknown_classes: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
-    @property
-    def all_refused(self) -> bool:
-        """Something is in the file, and nothing of it can be used."""
-        return bool(self.skipped) and not self.changes and not self.same
-
     def document(self) -> dict[str, Any]:
         """For JSON: one entry a changed sample with IoU old to new and the pixels added and removed."""
         return {

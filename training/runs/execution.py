@@ -85,7 +85,7 @@ def execute(
         outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(workspace, store, run, tell)
-        if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+        if first and outcome.best_epoch and not outcome.stopped and _labelled(store, "test"):
             tell({"event": "scoring"})
             evaluate(workspace, store, run_id, "test")
     except Exception as error:
@@ -109,6 +109,11 @@ def execute(
         best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
     )
     return outcome
+
+
+def _labelled(store: Store, split: str) -> bool:
+    labels = store.labels()
+    return any(sample.id in labels for sample in store.samples(split=split))
 
 
 def agreed(make: Callable[[], str]) -> str:
