@@ -123,9 +123,9 @@ def read(path: Path, exif: Exif | None = None) -> Incoming:
         )
         incoming.notes.extend(Note(name, f"{item}: {reason}") for name, item, reason in found.notes)
         declared = [name for name in found.categories if found.looked_at or name in with_shapes]
-        finder = FileFinder(file.parent)
+        finders = [FileFinder(folder) for folder in dict.fromkeys((file.parent, path if path.is_dir() else file.parent))]
         for photo in found.photos:
-            file_beside = finder.beside(photo.file_name)
+            file_beside = next(filter(None, (finder.beside(photo.file_name) for finder in finders)), None)
             if not photo.stray:  # a stray annotation might be of any class, so none is empty there
                 photo.annotations.update({name: [] for name in declared if name not in photo.annotations})
             shapes: dict[str, list[Shape]] = {
