@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.metrics.ladder import Ladder
-from training.scoring.scores import TITLES
+from core.metrics.table import TITLES
 
 
 def score_numbers(scores: Mapping[str, float], in_a_row: int = 7) -> None:

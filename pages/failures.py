@@ -8,13 +8,14 @@ import streamlit as st
 
 from core.metrics.ceiling import ceiling_sentence
 from core.metrics.ladder import tolerance_ladder
+from core.metrics.table import HEADLINE, TITLES, all_metrics
 from core.sizes.picture import paint_size
 from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, truth_of
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
 from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
 from training.scoring.figures import paint_agreement, paint_heat
-from training.scoring.scores import HEADLINE, TITLES, all_scores, headline
+from training.scoring.scores import headline
 from training.scoring.stored_probs import mask_at
 
 PER_PAGE = {"Pictures": 12, "Table": 40}
@@ -68,7 +69,7 @@ def look_at(sample_id: int) -> None:
     grid_hw = truth.shape if score.isna()["grid_height"] else (int(score.grid_height), int(score.grid_width))
     ladder = tolerance_ladder(prediction, truth)
     thin_shift_badge(ladder)
-    score_numbers(all_scores(prediction, truth, grid_hw))
+    score_numbers(all_metrics(prediction, truth, grid_hw))
     st.caption(f"When scored, at threshold {score.threshold:g}: {headline(score)}.")
     if held_down := ceiling_sentence(truth, grid_hw):
         st.info(held_down, icon=":material/grid_on:")

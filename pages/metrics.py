@@ -5,11 +5,11 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
 from dashboard.charts import before_after, iou_histogram, threshold_lines
 from dashboard.state import open_workspace, pick, sentences
 from training.report import write_report
 from training.scoring.evaluation import compare, paired_scores, summary, threshold_curve
-from training.scoring.scores import HEADLINE, TITLES, mean_key
 
 workspace, store = open_workspace()
 st.title("Metrics")
@@ -35,10 +35,6 @@ def curve_of(run: str, part: str, labels: str, revisions: tuple[tuple[int, int, 
     return threshold_curve(workspace, store, run, part, labels)
 
 
-def named(key: str) -> str:
-    return "mIoU" if key == "iou" else TITLES[key]
-
-
 def report_bytes(suffix: str) -> bytes:
     return getattr(write_report(workspace, store, run_id, split), suffix).read_bytes()
 
@@ -46,10 +42,10 @@ def report_bytes(suffix: str) -> bytes:
 with sentences():
     document = summary(store, run_id, split, labels_of)
     rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T
-    columns = {mean_key(key): named(key) for key in TITLES} | {"samples": "samples"}
+    columns = {MEAN_KEYS[key]: MEAN_TITLES[key] for key in MEAN_KEYS} | {"samples": "samples"}
     table = rows.rename(columns=columns)[list(columns.values())].astype(float)
     form = {name: "{:.0f}" if name == "samples" else "{:.4f}" for name in table}
-    first_columns = [*(named(key) for key in HEADLINE), "samples"]
+    first_columns = [*(MEAN_TITLES[key] for key in HEADLINE), "samples"]
     st.dataframe(table[first_columns].style.format(form, na_rep="-"), width="stretch")
     if st.toggle("Every metric", help="Precision and recall, tolerant precision and recall, and the ceiling as well"):
         every = pd.DataFrame({name: {key: form[key].format(row[key]) for key in table} for name, row in table.iterrows()})
@@ -88,7 +84,7 @@ with sentences():
         both = compare(store, run_id, other, split)
         rows = {**both["classes"], "overall": both["overall"]}
         gains = pd.DataFrame(
-            {"class": name, "mean over samples": named(key), run_id: row[mean_key(key)][0], other: row[mean_key(key)][1]}
+            {"class": name, "mean over samples": MEAN_TITLES[key], run_id: row[MEAN_KEYS[key]][0], other: row[MEAN_KEYS[key]][1]}
             for name, row in rows.items()
             for key in HEADLINE
         ).astype({run_id: float, other: float})

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,11 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from core.errors import RequestError
+from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
+from core.progress import Progress as OnProgress
 from data.intake.duplicates import find_leaks
 from data.store.store import Store
 
 stderr, stdout = Console(stderr=True), Console()
-OnProgress = Callable[[str, int, int], None]
 
 
 @contextmanager
@@ -37,12 +38,11 @@ def emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
 
 def metrics_table(document: dict[str, Any]) -> Group:
     """One column a class: there are more metrics than a terminal has room for in a row."""
-    from training.scoring.scores import TITLES, mean_key
 
     rows = {**document["classes"], "overall": document["overall"]}
     table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
-    for key, title in TITLES.items():
-        table.add_row("mIoU" if key == "iou" else title, *(_number(row[mean_key(key)]) for row in rows.values()))
+    for key, title in MEAN_TITLES.items():
+        table.add_row(title, *(_number(row[MEAN_KEYS[key]]) for row in rows.values()))
     table.add_row("samples", *(str(row["samples"]) for row in rows.values()))
     return Group(table, *document["advice"])
 
@@ -121,28 +121,26 @@ def _duration(milliseconds: float) -> str:
 
 def runs_table(document: dict[str, Any]) -> Table:
     """One row a run and class."""
-    from training.scoring.scores import HEADLINE, TITLES, mean_key
 
-    titles = ("mIoU" if key == "iou" else TITLES[key] for key in HEADLINE)
+    titles = (MEAN_TITLES[key] for key in HEADLINE)
     table = Table("run", "", *titles, caption=f"means over {document['samples']} samples of {document['split']}")
     for row in document["runs"]:
         table.add_row(row["run"], row["checkpoint"])
         for name, figures in [*row["classes"].items(), ("overall", row["overall"])]:
-            numbers = (_number(figures[mean_key(key)]) for key in HEADLINE)
+            numbers = (_number(figures[MEAN_KEYS[key]]) for key in HEADLINE)
             table.add_row("", name, *numbers, end_section=name == "overall")
     return table
 
 
 def comparison_table(document: dict[str, Any]) -> Table:
     """Two runs, one row a metric and class."""
-    from training.scoring.scores import HEADLINE, TITLES, mean_key
 
     run, other = document["runs"]
     table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
     for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
         for key in HEADLINE:
-            before, after = row[mean_key(key)]
+            before, after = row[MEAN_KEYS[key]]
             gain = "-" if before is None or after is None else f"{after - before:+.4f}"
-            table.add_row(name, "mIoU" if key == "iou" else TITLES[key], _number(before), _number(after), gain)
+            table.add_row(name, MEAN_TITLES[key], _number(before), _number(after), gain)
         table.add_row(name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True)
     return table

@@ -1,10 +1,11 @@
 """The sizes of all labels as one table: lengths and widths in px, and in mm and m where the photo has a scale."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from core.masks.mask import decode_rle
+from core.progress import Progress, silent
 from core.sizes.band_size import BandSize, band_size
 from data.store.store import Store
 
@@ -13,11 +14,7 @@ COLUMNS = ("sample", "class", "file", "revision", *_IN_PX, "px_per_mm", *_IN_MM)
 
 
 def sizes_table(
-    store: Store,
-    *,
-    ids: Sequence[int] | None = None,
-    label_set: str | None = None,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    store: Store, *, ids: Sequence[int] | None = None, label_set: str | None = None, on_progress: Progress = silent
 ) -> pd.DataFrame:
     """One line a sample, numbers as they are measured. ids: only these samples; label_set: a frozen set's labels.
 

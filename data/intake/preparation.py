@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from PIL import Image
 from core.files import write_atomically
 from core.masks.mask import rle_area
 from core.photos import Photo, read_photo
+from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
 from data.exchange.archives import unpacked
 from data.exchange.coco_shapes import unite
@@ -27,7 +28,6 @@ from data.store.store import Store
 from data.workspace import Workspace
 
 THUMBNAIL_PX = 320
-Progress = Callable[[str, int, int], None]
 
 
 def prepare(
@@ -42,7 +42,7 @@ def prepare(
     seed: int = 42,
     class_of_folder: dict[str, str] | None = None,
     exif: Exif | None = None,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> ImportReport:
     """Import everything below `raw_dir`, a folder or a ZIP archive of one, then group and split all samples of the workspace.
 

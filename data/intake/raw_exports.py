@@ -6,7 +6,7 @@ annotation was refused gets no label: something is there, and nobody knows where
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 from core.errors import AnnotationError, PhotoError, RequestError
 from core.masks.mask import Rle, decode_rle, encode_rle, rle_box
 from core.photos import exif_orientation, read_photo
+from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
 from data.exchange.archives import innermost
 from data.exchange.coco import ANNOTATION_FILE, CocoFile, CocoPhoto, read_coco
@@ -96,7 +97,7 @@ def find_exports(raw_dir: Path, class_of: Mapping[str, str]) -> list[ExportFolde
 
 def read_exports(
     folders: Sequence[ExportFolder], class_of: Mapping[str, str] | None = None, exif: Exif | None = None,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> list[Export]:  # fmt: skip
     """One Export a file and class. class_of: see `choose_categories`; exif: see `data.exchange.placement.place`.
 

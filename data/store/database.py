@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.errors import RequestError, WorkspaceError
+from core.metrics.table import METRICS
 from data.store import tables as t
 from data.store.upgrades import SCHEMA_VERSION, UPGRADES
 
@@ -56,6 +57,10 @@ class Database:
                 for statement in statements:
                     connection.execute(text(statement))
             t.Base.metadata.create_all(connection)
+            known = {column["name"] for column in inspect(connection).get_columns(t.ScoreRow.__tablename__)}
+            for metric in METRICS:
+                if metric.key not in known:
+                    connection.execute(text(f"ALTER TABLE scores ADD COLUMN {metric.key} FLOAT"))
             session.merge(t.WorkspaceRow(id=1, schema_version=SCHEMA_VERSION))
 
 

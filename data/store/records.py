@@ -113,9 +113,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Score:
-    """A run's prediction of one sample against one label revision, in pixels and as ratios.
+    """A run's prediction of one sample against one label revision, in pixels and by every metric.
 
-    What stands after `recall` is None in a workspace whose run was scored before those metrics were known. The grid is
+    metrics: by key (`core.metrics.table.METRICS`); one that is missing was not known when the run was scored. The grid is
     what the model answered on (`core.metrics.ceiling`).
     """
 
@@ -128,20 +128,7 @@ class Score:
     fp: int
     fn: int
     tn: int
-    iou: float
-    dice: float
-    precision: float
-    recall: float
-    boundary_iou: float | None = None
-    tolerant_precision_2px: float | None = None
-    tolerant_recall_2px: float | None = None
-    tolerant_f1_2px: float | None = None
-    tolerant_precision_5px: float | None = None
-    tolerant_recall_5px: float | None = None
-    tolerant_f1_5px: float | None = None
-    cldice: float | None = None
-    ceiling: float | None = None
-    iou_of_possible: float | None = None
+    metrics: dict[str, float]
     grid_height: int | None = None
     grid_width: int | None = None
 

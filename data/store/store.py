@@ -135,10 +135,11 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         """Insert or replace by run and sample."""
         with self._transaction() as session:
             for score in scores:
-                session.merge(t.ScoreRow(**asdict(score)))
+                values = asdict(score)
+                session.merge(t.ScoreRow(**values.pop("metrics"), **values))
 
     def scores(self, run_id: str | None = None, split: str | None = None) -> pd.DataFrame:
-        """One row a score with the columns of `Score`, the sample's class_name, file_name, image_path, box_only,
+        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path, box_only,
         current_revision and review_state, and the provenance and human_made of the label it was scored against."""
         sample = t.SampleRow
         scored = (t.LabelRevisionRow.sample_id == t.ScoreRow.sample_id) & (t.LabelRevisionRow.number == t.ScoreRow.revision)

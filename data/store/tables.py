@@ -1,13 +1,15 @@
 """The database tables, mapped by SQLAlchemy. Only the store's own files read them.
 
-A column added to a table that older workspaces have needs an entry in `data.store.upgrades`; a new table needs none.
+A column added to a table that older workspaces have needs an entry in `data.store.upgrades`; a new table or metric needs none.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, String, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.metrics.table import METRICS
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -119,22 +121,13 @@ class ScoreRow(Base):
     fp: Mapped[int]
     fn: Mapped[int]
     tn: Mapped[int]
-    iou: Mapped[float]
-    dice: Mapped[float]
-    precision: Mapped[float]
-    recall: Mapped[float]
-    boundary_iou: Mapped[float | None]
-    tolerant_precision_2px: Mapped[float | None]
-    tolerant_recall_2px: Mapped[float | None]
-    tolerant_f1_2px: Mapped[float | None]
-    tolerant_precision_5px: Mapped[float | None]
-    tolerant_recall_5px: Mapped[float | None]
-    tolerant_f1_5px: Mapped[float | None]
-    cldice: Mapped[float | None]
-    ceiling: Mapped[float | None]
-    iou_of_possible: Mapped[float | None]
     grid_height: Mapped[int | None]
     grid_width: Mapped[int | None]
+
+
+_SINCE_THE_FIRST_VERSION = ("iou", "dice", "precision", "recall")
+for _metric in METRICS:
+    setattr(ScoreRow, _metric.key, mapped_column(Float, nullable=_metric.key not in _SINCE_THE_FIRST_VERSION))
 
 
 class ReviewRow(Base):

@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from data.intake.preparation import Progress, prepare
+from core.progress import Progress
+from data.intake.preparation import prepare
 from data.store.store import Store
 from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.metrics.table import HEADLINE, TITLES
 from core.models.predictor import Predictor
 from core.sizes.band_size import band_size
 from dashboard import state
@@ -15,7 +16,6 @@ from training.config import load_config
 from training.runs.execution import execute
 from training.runs.runs import create_run, run_folder
 from training.scoring.evaluation import evaluate
-from training.scoring.scores import HEADLINE, TITLES
 from training.scoring.stored_probs import mask_at, read_probs
 
 ROOT = Path(__file__).parents[2]

@@ -44,9 +44,9 @@ def desk(workspace, store, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(probs).save(path)
             counts = count_pixels(mask_at(probs, 0.5), label)
-            ratios = [measure(counts) for measure in (iou, dice, precision, recall)]
+            ratios = {measure.__name__: measure(counts) for measure in (iou, dice, precision, recall)}
             row = (run_id, sample.id, sample.split, sample.revision, 0.5, counts.tp, counts.fp, counts.fn, counts.tn)
-            scores.append(Score(*row, *ratios))
+            scores.append(Score(*row, ratios))
         store.save_scores(scores)
     return store
 

@@ -33,7 +33,19 @@ def add_run(desk):
         desk.create_run(run_id, name=run_id, checkpoint="compact", label_set=label_set, config={})
         samples = {sample.id: sample for sample in desk.samples()}
         desk.save_scores(
-            Score(run_id, i, samples[i].split, samples[i].revision, 0.5, 1, 1, 1, 1, v, v, v, v) for i, v in ious.items()
+            Score(
+                run_id,
+                i,
+                samples[i].split,
+                samples[i].revision,
+                0.5,
+                1,
+                1,
+                1,
+                1,
+                dict.fromkeys(("iou", "dice", "precision", "recall"), v),
+            )
+            for i, v in ious.items()
         )
 
     return add

@@ -5,7 +5,7 @@ what no product is in (resizing, PNG) is spread as well. Memory stays flat howev
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from core.errors import PhotoError, RequestError
 from core.models.predictor import Predictor, TextToMask
 from core.photos import Photo, read_photo
+from core.progress import Progress, silent
 from training.inference.predictors import write_masks
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -41,7 +42,7 @@ def score_folder(
     thresholds: Sequence[float],
     out: Path,
     workers: int = 1,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Iterator[tuple[Path, list[Path] | PhotoError]]:
     """Yields each photo with its written masks, or with what was wrong with it, in order."""
     loader: DataLoader = DataLoader(_Photos(paths), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)

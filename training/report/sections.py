@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from core.metrics.table import MEAN_KEYS, MEAN_TITLES, METRICS, TITLES
 from training.config import RunConfig, dump_config
 from training.report import charts, diagrams
 from training.report.causes import FAILED_BELOW_IOU
@@ -28,21 +29,8 @@ from training.report.facts import Facts
 from training.report.verdict import SPLIT_NAMES, count, interval, verdict
 from training.scoring.figures import TRUE_POSITIVE, paint, paint_agreement
 
-OVERLAP = {"miou": "mIoU", "dice": "Dice", "samples": "samples", "precision": "precision", "recall": "recall"}
-THIN = {
-    "boundary_iou": "boundary IoU",
-    "tolerant_f1_2px": "F1 at 2 px",
-    "tolerant_f1_5px": "F1 at 5 px",
-    "cldice": "clDice",
-    "ceiling": "best possible IoU",
-    "iou_of_possible": "IoU of the possible",
-}
-_MEANING = {
-    "boundary_iou": "Boundary IoU compares only a band along the outlines (Cheng et al. 2021).",
-    "tolerant_f1_2px": "F1 at 2 and 5 px counts a pixel as right if the other side has one that near, on a photo 640 px wide.",
-    "cldice": "clDice compares centre lines, so gaps cost more than width (Shit et al. 2021).",
-    "ceiling": "The best possible IoU is what the model's grid could reach at all; IoU of the possible is the share of it reached.",
-}
+OVERLAP = ("iou", "dice", "precision", "recall")
+THIN = tuple(m.key for m in METRICS if m.key not in OVERLAP and (m.headline or m.key == "ceiling"))
 SHOWN_EACH = 3
 TILE_PX = 420
 EXPORTS_ACROSS = 6
@@ -79,14 +67,14 @@ def _summary(facts: Facts) -> list[Block]:
         ("mean Dice", f"{overall['dice']:.4f}", f"precision {overall['precision']:.2f}, recall {overall['recall']:.2f}"),
     ]
     if (tolerant := overall.get("tolerant_f1_2px")) is not None:
-        tiles.append(("F1 at 2 px", f"{tolerant:.4f}", "two pixels allowed"))
+        tiles.append((TITLES["tolerant_f1_2px"], f"{tolerant:.4f}", "two pixels allowed"))
     tiles.append((f"IoU below {FAILED_BELOW_IOU:g}", f"{failed} of {len(facts.scores)}", "see section 7"))
     ranked = facts.scores.sort_values(["iou", "sample_id"])
     typical = [of_class.iloc[[len(of_class) // 2]] for _, of_class in ranked.groupby("class_name")]
     return [
         Tiles(tuple((value, name, note) for name, value, note in tiles)),
         *map(Paragraph, verdict(facts)),
-        _metric_table(facts, {**OVERLAP, "tolerant_f1_2px": THIN["tolerant_f1_2px"]}, "The classes at a glance."),
+        _metric_table(facts, (*OVERLAP, "tolerant_f1_2px"), "The classes at a glance."),
         Subheading("A typical sample of each class: the median IoU"),
         _gallery(facts, pd.concat(typical), height_mm=32),
     ]
@@ -232,19 +220,19 @@ def _results(facts: Facts) -> list[Block]:
     ]
     if any(key in facts.summary["overall"] for key in THIN):
         blocks.append(_metric_table(facts, THIN, "Metrics for thin structures."))
-        blocks.append(Bullets(tuple(text for key, text in _MEANING.items() if key in facts.summary["overall"])))
+        blocks.append(Bullets(tuple(f"{m.title}: {m.meaning}" for m in METRICS if m.key in THIN)))
     alt = f"IoU of {len(facts.scores)} samples, median {facts.scores['iou'].median():.3f}."
     spread = Picture(charts.score_spread(facts.scores), "svg", alt)
     blocks.append(Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread))
     return blocks
 
 
-def _metric_table(facts: Facts, names: dict[str, str], caption: str) -> Table:
-    """Known metrics the summary has, absent ones left out."""
+def _metric_table(facts: Facts, metrics: tuple[str, ...], caption: str) -> Table:
+    """Means of the metrics the summary has, absent ones left out, and the number of samples."""
     rows = [*facts.summary["classes"].items(), ("overall", facts.summary["overall"])]
-    keys = [key for key in names if facts.summary["overall"].get(key) is not None]
-    body = tuple((name, *(_metric(row.get(key)) for key in keys)) for name, row in rows)
-    return Table(caption, ("class", *(names[key] for key in keys)), body, total=True)
+    known = [key for key in metrics if facts.summary["overall"].get(MEAN_KEYS[key]) is not None]
+    body = tuple((name, *(_metric(row[MEAN_KEYS[key]]) for key in known), _metric(row["samples"])) for name, row in rows)
+    return Table(caption, ("class", *(MEAN_TITLES[key] for key in known), "samples"), body, total=True)
 
 
 def _predictions(facts: Facts) -> list[Block]:
@@ -350,7 +338,7 @@ def _scores(score: Any) -> str:
         return "IoU 1.000: a clean wall, left clean"
     text = f"IoU {score.iou:.3f}, Dice {score.dice:.3f}"
     near = getattr(score, "tolerant_f1_2px", None)
-    return text if near is None or pd.isna(near) else f"{text}, F1 at 2 px {near:.3f}"
+    return text if near is None or pd.isna(near) else f"{text}, tolerant F1 {near:.3f}"
 
 
 def _jpeg(photo: Any) -> bytes:

@@ -5,7 +5,6 @@ that entered training are biased, so an untouched hold-out stands beside them. I
 Tibshirani 1993) over groups of copies, because copies of one photo are one observation.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.stats import bootstrap
 from core.errors import RequestError
 from core.masks.mask import Mask, decode_rle
 from core.metrics.overlap import count_pixels, iou
+from core.progress import Progress, silent
 from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
@@ -59,9 +59,7 @@ def unscored_splits(store: Store, old_id: str, new_id: str) -> list[tuple[str, s
     return [(run, split) for run in (old_id, new_id) for split in sorted(wanted) if (run, split) not in scored]
 
 
-def score_missing(
-    workspace: Workspace, store: Store, old_id: str, new_id: str, on_progress: Callable[[str, int, int], None] = lambda *_: None
-) -> None:
+def score_missing(workspace: Workspace, store: Store, old_id: str, new_id: str, on_progress: Progress = silent) -> None:
     for run, split in unscored_splits(store, old_id, new_id):
         evaluate(workspace, store, run, split, on_progress)
 

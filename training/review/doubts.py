@@ -1,11 +1,12 @@
 """Measuring what the review queue is ordered by, once a label revision: the run's doubt, its prompts and the run before."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from core.masks.mask import Mask, decode_rle
 from core.metrics.label_doubt import doubt
 from core.metrics.overlap import count_pixels, iou
 from core.photos import read_photo
+from core.progress import Progress, silent
 from data.store.records import Noise
 from data.store.store import Store
 from data.workspace import Workspace
@@ -15,9 +16,7 @@ from training.runs.runs import run_folder
 from training.scoring.stored_probs import mask_at, read_probs
 
 
-def measure_noise(
-    workspace: Workspace, store: Store, run_id: str, on_progress: Callable[[str, int, int], None] = lambda *_: None
-) -> int:
+def measure_noise(workspace: Workspace, store: Store, run_id: str, on_progress: Progress = silent) -> int:
     """Measure every scored sample whose label changed since it was last measured; returns how many those were.
 
     Reads the probabilities the run's evaluation left, so the model is not asked again; the run before is the newest older
@@ -52,9 +51,7 @@ def measure_noise(
     return len(found)
 
 
-def measure_prompts(
-    workspace: Workspace, store: Store, run_id: str, on_progress: Callable[[str, int, int], None] = lambda *_: None
-) -> int:
+def measure_prompts(workspace: Workspace, store: Store, run_id: str, on_progress: Progress = silent) -> int:
     """Ask the run for every synonym of each measured sample's class, and keep how far the masks differ.
 
     A photo is encoded once for all of its prompts. What was asked before is not asked again; returns how many were.

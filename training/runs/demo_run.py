@@ -1,6 +1,6 @@
 """A first run for the demo workspace: the shipped checkpoint as it is, scored, so that every page has something to show."""
 
-from data.intake.preparation import Progress
+from core.progress import Progress
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import load_config

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from core.errors import RequestError
-from data.intake.preparation import Progress
+from core.progress import Progress
 from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 
 from core.errors import RequestError
+from core.metrics.table import HEADLINE, MEAN_KEYS
 from data.store.store import Store
-from training.scoring.scores import HEADLINE, mean, mean_key
+from training.scoring.scores import mean
 
 
 def compare_all(store: Store, run_ids: list[str], split: str) -> dict[str, Any]:
@@ -30,4 +31,4 @@ def compare_all(store: Store, run_ids: list[str], split: str) -> dict[str, Any]:
 
 
 def _figures(table: pd.DataFrame) -> dict[str, float | None]:
-    return {mean_key(key): mean(table[key]) for key in HEADLINE}
+    return {MEAN_KEYS[key]: mean(table[key]) for key in HEADLINE}

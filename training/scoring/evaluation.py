@@ -1,6 +1,5 @@
 """Evaluation: a run's checkpoint against the labels of a split, sample by sample, at the photos' full resolution."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,9 @@ from core.errors import RequestError
 from core.files import write_atomically
 from core.masks.mask import decode_rle, write_mask_png
 from core.metrics.overlap import count_pixels, iou
+from core.metrics.table import HEADLINE, MEAN_KEYS, all_metrics
 from core.photos import read_photo
+from core.progress import Progress, silent
 from data.store.records import SPLITS, Score
 from data.store.store import Store
 from data.workspace import Workspace
@@ -17,19 +18,14 @@ from training.config import make_config
 from training.inference.predictors import load_predictor, mask_name, thresholds_by_class
 from training.review.doubts import measure_noise
 from training.runs.runs import run_folder
-from training.scoring.scores import HEADLINE, advice, all_scores, mean, mean_key, means
+from training.scoring.scores import advice, mean, means
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, read_probs, to_uint8
 
 LABELS_OF = ("all", "human")
 
 
 def evaluate(
-    workspace: Workspace,
-    store: Store,
-    run_id: str,
-    split: str = "test",
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-    labels_of: str = "all",
+    workspace: Workspace, store: Store, run_id: str, split: str = "test", on_progress: Progress = silent, labels_of: str = "all"
 ) -> dict[str, Any]:
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
 
@@ -72,7 +68,7 @@ def evaluate(
                 counts.fp,
                 counts.fn,
                 counts.tn,
-                **all_scores(mask, truth, grid_hw),
+                all_metrics(mask, truth, grid_hw),
                 grid_height=grid_hw[0],
                 grid_width=grid_hw[1],
             )
@@ -115,7 +111,7 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
     def gains(table: pd.DataFrame) -> dict[str, Any]:
         difference = table["iou_other"] - table["iou"]
         return {
-            **{mean_key(key): [mean(table[key]), mean(table[f"{key}_other"])] for key in HEADLINE},
+            **{MEAN_KEYS[key]: [mean(table[key]), mean(table[f"{key}_other"])] for key in HEADLINE},
             "better": int((difference > 0.005).sum()),
             "worse": int((difference < -0.005).sum()),
             "samples": len(table),

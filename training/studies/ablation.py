@@ -17,6 +17,7 @@ import numpy as np
 
 from core.files import write_atomically
 from core.masks.mask import Mask, read_mask_png
+from core.metrics.table import all_metrics
 from core.metrics.thin import count_within, match_f1
 from core.models.clipseg import COMPACT_FOLDER
 from core.photos import read_photo
@@ -27,7 +28,6 @@ from training.config import load_config
 from training.inference.predictors import load_predictor, thresholds_by_class
 from training.runs.execution import execute
 from training.runs.runs import create_run
-from training.scoring.scores import all_scores
 
 PROMPT = "segment crack"
 PLAIN_PX = 2.0
@@ -120,7 +120,7 @@ def _score(workspace: Workspace, store: Store, run_id: str, variant: Variant, tr
         mask = predictor.predict(photo, [PROMPT])[0].mask(threshold)
         truth = truths[Path(sample.file_name).stem]
         plain = match_f1(count_within(mask, truth, [PLAIN_PX])[0])
-        scores.append(all_scores(mask, truth, predictor.grid_hw(sample.size_hw)) | {"f1_2px_unscaled": plain})
+        scores.append(all_metrics(mask, truth, predictor.grid_hw(sample.size_hw)) | {"f1_2px_unscaled": plain})
     return {key: float(np.mean([score[key] for score in scores])) for key in FIGURES}
 
 

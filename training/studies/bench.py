@@ -25,6 +25,7 @@ from core.errors import RequestError
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
 from core.models.number_formats import in_fastest_format, pays, product_seconds
 from core.models.predictor import Predictor
+from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import LossSettings
 from core.train.feature_cache import FeatureCache
@@ -314,9 +315,7 @@ NAMES = (
 )
 
 
-def run_bench(
-    names: list[str], rounds: int, on_progress: Callable[[str, int, int], None] = lambda what, done, total: None
-) -> dict[str, Any]:
+def run_bench(names: list[str], rounds: int, on_progress: Progress = silent) -> dict[str, Any]:
     """The document of `drywall-qa bench --json`. names: some of NAMES, or none for all. Raises RequestError."""
     unknown = set(names) - set(NAMES)
     if unknown:

@@ -61,7 +61,12 @@ def test_an_accepted_label_is_locked_until_reopened(filled):
 def test_scores_know_whether_their_label_is_human_made(filled):
     save(filled, ~MASK, 1, sample=2, provenance="accepted proposal")
     filled.create_run("r", name="n", checkpoint="c", label_set=filled.freeze_labels("s").name, config={})
-    filled.save_scores([Score("r", i, "test", r, 0.5, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5) for i, r in ((1, 1), (2, 2))])
+    filled.save_scores(
+        [
+            Score("r", i, "test", r, 0.5, 1, 1, 1, 1, dict.fromkeys(("iou", "dice", "precision", "recall"), 0.5))
+            for i, r in ((1, 1), (2, 2))
+        ]
+    )
     assert filled.scores("r")[["sample_id", "provenance", "human_made"]].to_numpy().tolist() == [
         [1, "imported", True],
         [2, "accepted proposal", False],

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,14 @@ import pytest
 
 from core.errors import RequestError, StaleRevisionError, WorkspaceError
 from core.masks.mask import decode_rle, encode_rle
+from core.metrics.table import METRICS, TITLES, Metric
+from data.store import database
 from data.store.records import ImageRecord, NewSample, Score
 from data.store.store import Store
 from data.store.upgrades import SCHEMA_VERSION
 
 MASK = np.eye(4, 6, dtype=bool)
+FIRST = ("iou", "dice", "precision", "recall")  # metrics of the first version
 
 
 def save(store, mask, based_on, sample=1):
@@ -106,7 +109,7 @@ def test_scores_are_replaced_and_joined(filled):
     name = filled.freeze_labels("s").name
     filled.create_run("r", name="n", checkpoint="compact", label_set=name, config={"a": 1})
     for value in (0.1, 0.9):
-        filled.save_scores([Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, value, value, value, value)])
+        filled.save_scores([Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, dict.fromkeys(FIRST, value))])
     table = filled.scores("r", "test")
     assert table[["sample_id", "iou", "file_name", "class_name"]].to_numpy().tolist() == [[2, 0.9, "1.jpg", "cracks"]]
     assert filled.scores("other").empty
@@ -138,8 +141,8 @@ def test_reviews_are_kept_newest_first(filled):
     assert filled.counts().set_index("review_state")["samples"].to_dict() == {"accepted": 1, "to review": 2}
 
 
-SCORED = Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, 0.1, 0.2, 0.3, 0.4)
-NEW_COLUMNS = [name for name, value in asdict(SCORED).items() if value is None]
+SCORED = Score("r", 2, "test", 1, 0.5, 1, 2, 3, 4, dict(zip(FIRST, (0.1, 0.2, 0.3, 0.4), strict=True)))
+NEW_COLUMNS = [*(key for key in TITLES if key not in FIRST), "grid_height", "grid_width"]
 
 
 def columns_of(path):
@@ -169,10 +172,19 @@ def test_an_older_workspace_is_upgraded_in_place_and_keeps_its_scores(filled, tm
     row = upgraded.scores("r").iloc[0]
     assert (row.iou, row.recall) == (0.1, 0.4)
     assert row[NEW_COLUMNS].isna().all()
-    upgraded.save_scores([replace(SCORED, tolerant_f1_2px=0.9)])
+    upgraded.save_scores([replace(SCORED, metrics=SCORED.metrics | {"tolerant_f1_2px": 0.9})])
     assert upgraded.scores("r")["tolerant_f1_2px"].tolist() == [0.9]
     upgraded.close()
     Store(tmp_path / "qa.db").close()  # and nothing is upgraded twice
+
+
+def test_a_metric_that_is_added_to_the_list_is_a_column_of_a_workspace_that_is_there(filled, tmp_path, monkeypatch):
+    filled.close()
+    added = Metric("hausdorff", "Hausdorff", "Farthest distance.", lambda comparison: 0.0)
+    monkeypatch.setattr(database, "METRICS", (*METRICS, added))
+    before = {column for column, *_ in columns_of(tmp_path / "qa.db")["scores"]}
+    Store(tmp_path / "qa.db").close()
+    assert {column for column, *_ in columns_of(tmp_path / "qa.db")["scores"]} - before == {"hausdorff"}
 
 
 def test_two_may_open_an_old_workspace_at_once(filled, tmp_path, take_back):

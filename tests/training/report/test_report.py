@@ -164,7 +164,7 @@ def test_metrics_the_summary_has_are_shown_and_absent_ones_are_not(workspace, st
     for row in (*facts.summary["classes"].values(), facts.summary["overall"]):
         row |= {"cldice": 0.4321, "tolerant_f1_2px": None}
     assert "clDice" in headers()
-    assert "F1 at 2 px" not in headers()
+    assert "Tolerant F1, 2 px" not in headers()
 
 
 TRUTH = np.zeros((64, 640), bool)

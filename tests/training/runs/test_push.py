@@ -75,7 +75,7 @@ def run(workspace, store, tiny_segmenter):
     folder.append_event({"event": "started", "run": run.id, "train": 11, "val": 3})
     tiny_segmenter.save_pretrained(folder.best_checkpoint, "# before\n")
     store.save_scores(
-        Score(run.id, sample.id, "test", 1, 0.5, 1, 1, 2, 0, iou, 0.5, 0.5, 0.25)
+        Score(run.id, sample.id, "test", 1, 0.5, 1, 1, 2, 0, {"iou": iou, "dice": 0.5, "precision": 0.5, "recall": 0.25})
         for sample, iou in zip(store.samples(split="test"), (0.2, 0.4), strict=False)
     )
     store.update_run(run.id, status="finished", best_epoch=1)

@@ -1,12 +1,12 @@
 import pytest
 
 from core.errors import CheckpointError, RequestError
+from core.metrics.table import HEADLINE, TITLES
 from training.config import load_config
 from training.inference.predictors import load_predictor
 from training.runs.runs import run_folder
 from training.scoring.checkpoint import score
 from training.scoring.comparison import compare_all
-from training.scoring.scores import HEADLINE, TITLES
 from training.terminal import runs_table
 
 
