@@ -9,8 +9,8 @@ from PIL import Image
 from core.errors import RequestError
 from core.masks.mask import decode_rle, encode_rle, fill_box
 from data.exchange.coco import ANNOTATION_FILE, write_coco
-from data.exchange.label_import import read_import, save_import
 from data.exchange.export import export_labels
+from data.exchange.label_import import read_import, save_import
 from data.intake.preparation import prepare
 from data.workspace import Workspace
 
@@ -111,7 +111,9 @@ def test_the_good_rings_of_a_label_are_taken_and_the_bad_one_is_told(place, tmp_
     assert "ring 2 of 2: polygon has 3 coordinates" in found.notes[0].text
 
 
-@pytest.mark.parametrize("fields", [{"segmentation": [[1, 1]]}, {"segmentation": []}, {"segmentation": [], "bbox": [1, 1, 0.4, 0.4]}])
+@pytest.mark.parametrize(
+    "fields", [{"segmentation": [[1, 1]]}, {"segmentation": []}, {"segmentation": [], "bbox": [1, 1, 0.4, 0.4]}]
+)
 def test_a_label_of_which_a_part_cannot_be_drawn_leaves_the_old_one(fields, place, tmp_path):
     found = read_import(place[1], coco(tmp_path / "a.json", [shape(1, 1, NEW, **fields)]), "coco")
     assert changed(found) == {}

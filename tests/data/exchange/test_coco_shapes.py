@@ -95,7 +95,9 @@ def test_a_speck_is_noise_beside_another_and_refused_alone(annotation):
 
 
 def test_a_broken_segmentation_with_a_tiny_box_is_refused_and_no_speck():
-    found = draw_annotations([{"id": 1, "segmentation": [[1, 2]], "bbox": [3, 3, 0.2, 0.2]}, {"id": 2, "bbox": [0, 0, 2, 2]}], SIZE)
+    found = draw_annotations(
+        [{"id": 1, "segmentation": [[1, 2]], "bbox": [3, 3, 0.2, 0.2]}, {"id": 2, "bbox": [0, 0, 2, 2]}], SIZE
+    )
     assert found.refused == [("annotation 1", "polygon has 1 points, needs 3")]
 
 

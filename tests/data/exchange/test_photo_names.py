@@ -71,7 +71,8 @@ def test_a_mask_beside_a_photo_is_not_the_photo(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "stem"), [("a.JPG", "a"), ("wall.01", "wall.01"), ("wall.01.jpeg", "wall.01"), ("a", "a"), ("v1.5 wall", "v1.5 wall")]
+    ("name", "stem"),
+    [("a.JPG", "a"), ("wall.01", "wall.01"), ("wall.01.jpeg", "wall.01"), ("a", "a"), ("v1.5 wall", "v1.5 wall")],
 )
 def test_only_a_pictures_suffix_is_no_part_of_the_name(name, stem):
     assert picture_stem(name) == stem

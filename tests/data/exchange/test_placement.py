@@ -75,7 +75,7 @@ def test_half_a_size_is_scaled_and_another_shape_is_refused_with_both_sizes():
     assert np.array_equal(placed.mask(DRAWN[:2, :3]), np.kron(DRAWN[:2, :3], np.ones((2, 2))) > 0)
     assert placed.box([0, 0, 2, 1]) == [0, 0, 4, 2]
     assert placed.note == "the file says 3x2, the upright photo is 6x4; labels were scaled to it"
-    with pytest.raises(AnnotationError, match="says 6x6, the upright photo is 6x4: another shape.*export the photo and its"):
+    with pytest.raises(AnnotationError, match=r"says 6x6, the upright photo is 6x4: another shape.*export the photo and its"):
         place((6, 6), (4, 6))
     with pytest.raises(AnnotationError, match="megapixels"):
         place((99_999, 99_999), (10, 10))

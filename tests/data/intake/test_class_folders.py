@@ -52,9 +52,7 @@ def imported(tmp_path):
     def run(raw, **options):
         report = prepare(raw, workspace, store, **options)
         labels = store.labels()
-        masks = {
-            (s.class_name, s.file_name): decode_rle(labels[s.id].rle) if s.id in labels else None for s in store.samples()
-        }
+        masks = {(s.class_name, s.file_name): decode_rle(labels[s.id].rle) if s.id in labels else None for s in store.samples()}
         return masks, report, store
 
     yield run
@@ -79,7 +77,10 @@ BOTH = fill_box(FIRST, SIZE) | fill_box(SECOND, SIZE)
 
 @pytest.mark.parametrize("how", ["listed twice", "two splits", "two names", "two folders"])
 def test_a_photo_given_twice_gets_both_labels_and_it_is_told(how, raw, imported):
-    folder, other = raw / "cracks/train", raw / {"two splits": "cracks/valid", "two folders": "walls/train"}.get(how, "cracks/train")
+    folder, other = (
+        raw / "cracks/train",
+        raw / {"two splits": "cracks/valid", "two folders": "walls/train"}.get(how, "cracks/train"),
+    )
     second = "b.png" if how == "two names" else "a.png"
     photo(folder / "a.png")
     photo(other / second)
@@ -199,7 +200,11 @@ def test_square_and_upturned_photos_count_as_upright_unless_told(exif, wanted, r
 def test_a_photo_whose_every_annotation_was_refused_waits_without_a_label(raw, imported):
     for seed, name in enumerate("abcd"):
         photo(raw / f"cracks/train/{name}.png", seed)
-    bad, stray, speck = {"segmentation": [[1, 1]], "bbox": None}, {"category_id": 9}, {"segmentation": [], "bbox": [1, 1, 0.4, 0.4]}
+    bad, stray, speck = (
+        {"segmentation": [[1, 1]], "bbox": None},
+        {"category_id": 9},
+        {"segmentation": [], "bbox": [1, 1, 0.4, 0.4]},
+    )
     annotations = [shape(1, 1, FIRST, **bad), shape(2, 2, FIRST, **stray), shape(3, 4, FIRST, **speck)]
     write(raw / "cracks/train", ["a.png", "b.png", "c.png", "d.png"], annotations)
     masks, report, store = imported(raw)
