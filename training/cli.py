@@ -83,7 +83,10 @@ def prepare(
     exif: ExifOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import COCO exports: inspect, render masks, group copies, split."""
+    """Import COCO exports: inspect, render masks, group copies, split.
+
+    Of several categories in a class folder those called as the class, or as its prompts, are taken; --class says of others.
+    """
     settings = load_config("published", set_ or []).split
     mapping = dict(_pair(text) for text in class_) if class_ else None
     opened, store = _open(workspace)

@@ -17,7 +17,8 @@ from defusedxml.ElementTree import parse
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
-from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, photo_beside
+from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon
+from data.exchange.photo_names import FileFinder
 
 
 def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
@@ -69,6 +70,7 @@ def _read_file(file: Path, incoming: Incoming) -> None:
     if root.tag != "annotations" or root.find("track") is not None:
         raise AnnotationError("it is not CVAT for images 1.1; choose that format in CVAT's export")
     declared = {name.text.strip() for name in root.iterfind("meta/*/labels/label/name") if name.text}
+    photos = FileFinder(file.parent)
     for image in root.iterfind("image"):
         name = image.get("name", "")
         shapes: dict[str, list[Shape]] = {label: [] for label in declared}
@@ -82,7 +84,7 @@ def _read_file(file: Path, incoming: Incoming) -> None:
             reason = f"its width {image.get('width')!r} or height {image.get('height')!r} is no number; export it again"
             incoming.not_used.append(NotUsed(name or f"{file.name}: an image", reason))
             continue
-        incoming.add_photo(name, size_hw, shapes, photo_beside(file.parent, name))
+        incoming.add_photo(name, size_hw, shapes, photos.beside(name))
 
 
 def _draw(element: Element, what: str, size_hw: tuple[int, int]) -> Mask:

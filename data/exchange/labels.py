@@ -11,7 +11,6 @@ from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, fill_polygon
 from data.exchange.archives import is_junk
-from data.exchange.photo_names import FileFinder
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
@@ -101,11 +100,6 @@ def draw_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int], what
 def copy_photo(label: OutgoingLabel, folder: Path) -> None:
     """Into `folder`, under the label's file name."""
     write_atomically(folder / label.file_name, label.photo.read_bytes())
-
-
-def photo_beside(folder: Path, file_name: str) -> Path | None:
-    """The photo if it came along below `folder`; a name that leads out of it finds nothing."""
-    return FileFinder(folder).beside(file_name)
 
 
 def annotation_files(path: Path, suffix: str) -> list[Path]:
