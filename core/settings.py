@@ -1,15 +1,31 @@
 """Settings of model and training: typed, frozen, checked when made; an unknown key is an error."""
 
-from typing import Literal
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def changed(self, **values: Any) -> Self:
+        """A copy with other values, checked like any: `settings.changed(name="a", train={"epochs": 3})`; of a section the keys
+        that are not named stay. Raises pydantic's ValidationError, a ValueError."""
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        for name, value in values.items():
+            section = own.get(name)
+            own[name] = section.changed(**value) if isinstance(section, Settings) and isinstance(value, dict) else value
+        return type(self).model_validate(own)
 
-class RefinerSettings(Settings):
+
+def section_of(field: FieldInfo) -> type[Settings] | None:
+    """The settings that a field holds, also where it may be empty; None for a plain value."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Settings)), None)
+
+
+class BranchSettings(Settings):
     """The full-resolution branch (`core.models.branch`)."""
 
     width: int = Field(24, ge=8, le=128, multiple_of=8, description="Channels at half resolution, the branch's finest map")

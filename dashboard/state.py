@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import streamlit as st
 
 from core.errors import DrywallError
+from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace, default_root
 
@@ -50,6 +51,12 @@ def pick(label: str, options: list[Any], key: str, *, where: Any = st, **keyword
     if choice is not None and str(choice) != wanted:
         st.query_params[key] = str(choice)
     return choice
+
+
+def pick_run(runs: Iterable[Run], label: str = "Run", key: str = "run", *, where: Any = st) -> str:
+    """The id of one of the runs, which stand by name; the choice stands in the page's address under `key`."""
+    names = {run.id: f"{run.name} · {run.label_set} ({run.id})" for run in runs}
+    return pick(label, list(names), key, where=where, format_func=names.get)
 
 
 def pick_range(label: str, key: str, *, where: Any = st) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def main(raw: Path, folder: Path) -> None:
 
 
 def train(workspace: Workspace, store: Store, name: str, label_set: str | None = None) -> None:
-    config = load_config("quick", [f"name={name}"]).model_copy(update={"label_set": label_set})
+    config = load_config("quick").changed(name=name, label_set=label_set)
     run = create_run(workspace, store, config)
     execute(workspace, store, run.id, lambda event: print(event, flush=True) if event["event"] == "epoch" else None)
     for split in ("val", "train"):

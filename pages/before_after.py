@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard.charts import gain_points
 from dashboard.gallery import agreement_tile, legend
-from dashboard.state import go_to, open_workspace, pick, say_after_rerun, sentences, show_said
+from dashboard.state import go_to, open_workspace, pick_run, say_after_rerun, sentences, show_said
 from training.config import load_config, make_config, shipped_configs
 from training.review.before_after import gains, paired_samples, score_missing, unscored_splits, what_fixes_bought
 from training.runs.runs import current_runs, launch
@@ -35,21 +35,15 @@ with st.expander("Freeze the labels and train again", expanded=len(runs) < 2, ic
         with sentences():
             before = as_before.get(recipe)
             config = make_config(before.config, recipe) if before else load_config(recipe)
-            launched = launch(workspace, store, config.model_copy(update={"label_set": label_set, "name": f"on {label_set}"}))
+            launched = launch(workspace, store, config.changed(label_set=label_set, name=f"on {label_set}"[:60]))
         go_to("train", run=launched.id)
 
 if len(runs) < 2:
     st.info("Two finished runs are needed: one from before the labels were fixed, one from after.")
     st.stop()
 left, right = st.columns(2)
-
-
-def title(run_id: str) -> str:
-    return f"{runs[run_id].name} · {runs[run_id].label_set} ({run_id})"
-
-
-new_id = pick("New run", list(runs), "new", where=right, format_func=title)
-old_id = pick("Old run", [run for run in reversed(runs) if run != new_id], "old", where=left, format_func=title)
+new_id = pick_run(runs.values(), "New run", "new", where=right)
+old_id = pick_run((run for run in reversed(runs.values()) if run.id != new_id), "Old run", "old", where=left)
 missing = unscored_splits(store, old_id, new_id)
 if missing:
     words = ", ".join(f"{split} of {run}" for run, split in missing)

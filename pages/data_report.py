@@ -1,13 +1,11 @@
 """Data: what the import found, the copies and near-duplicates as pictures, and every repaired or refused item."""
 
-from collections import defaultdict
-
 import pandas as pd
 import streamlit as st
 
 from dashboard.gallery import label_tile
 from dashboard.state import go_to, open_workspace
-from data.intake.duplicates import find_leaks
+from data.intake.duplicates import by_source, find_leaks
 
 workspace, store = open_workspace()
 st.title("Data")
@@ -22,14 +20,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
 st.dataframe(pd.DataFrame(report.rows), hide_index=True, width="stretch")
 
 samples = store.samples()
-by_id = {sample.id: sample for sample in samples}
-groups = defaultdict(list)
-for sample in samples:
-    groups[sample.group].append(sample)
-leaks = find_leaks({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
-tabs = st.tabs(
-    ["Splits", f"Copies ({sum(len(g) > 1 for g in groups.values())} groups)", f"Problems ({len(report.problems)})", "Labels"]
-)
+copies = sorted((group for group in by_source(samples).values() if len(group) > 1), key=len, reverse=True)
+leaks = find_leaks(samples)
+tabs = st.tabs(["Splits", f"Copies ({len(copies)} groups)", f"Problems ({len(report.problems)})", "Labels"])
 
 with tabs[0]:
     counts = store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0)
@@ -59,13 +52,12 @@ def tiles(chosen: list, per_row: int = 5) -> None:
 
 
 with tabs[1]:
-    several = sorted((group for group in groups.values() if len(group) > 1), key=len, reverse=True)
     st.caption(
         "Copies by Roboflow's name mark or by a perceptual hash that holds under quarter turns and flips. A group stays in one split."
     )
-    if not several:
+    if not copies:
         st.write("No photo has a copy.")
-    for group in several[:10]:
+    for group in copies[:10]:
         with st.container(border=True):
             tiles(group[:5])
 with tabs[2]:

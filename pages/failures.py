@@ -13,9 +13,9 @@ from core.sizes.picture import paint_size
 from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, truth_of
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
-from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, sentences
+from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, pick_run, sentences
 from training.scoring.figures import paint_agreement, paint_heat
-from training.scoring.scores import headline
+from training.scoring.scores import headline, ranked
 from training.scoring.stored_probs import mask_at
 
 PER_PAGE = {"Pictures": 12, "Table": 40}
@@ -28,9 +28,8 @@ if scores.empty:
     st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
     st.stop()
 
-scored_runs = [run.id for run in store.runs() if run.id in set(scores["run_id"])]
 bar = st.columns([3, 2, 2, 3, 3, 3])
-run_id = pick("Run", scored_runs, "run", where=bar[0])
+run_id = pick_run((run for run in store.runs() if run.id in set(scores["run_id"])), where=bar[0])
 of_run = scores[scores["run_id"] == run_id]
 split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
 class_name = pick("Class", ["all", *sorted(of_run["class_name"].unique())], "class", where=bar[2])
@@ -41,10 +40,7 @@ filters = (run_id, split, class_name, by, order, low, high)
 if st.session_state.setdefault("failures_filters", filters) != filters:  # another choice begins at its first page
     st.session_state["failures_filters"] = filters
     st.query_params.pop("page", None)
-shown = of_run[(of_run["split"] == split) & of_run["iou"].between(low, high)]
-if class_name != "all":
-    shown = shown[shown["class_name"] == class_name]
-shown = shown.sort_values(by, ascending=order == "worst first", kind="stable")
+shown = ranked(of_run[of_run["split"] == split], class_name, by, order == "worst first", low, high)
 
 
 def look_at(sample_id: int) -> None:

@@ -5,11 +5,12 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
+from core.metrics.table import HEADLINE, MEAN_TITLES, METRICS
 from dashboard.charts import before_after, iou_histogram, threshold_lines
-from dashboard.state import open_workspace, pick, sentences
+from dashboard.state import open_workspace, pick, pick_run, sentences
 from training.report import write_report
 from training.scoring.evaluation import compare, paired_scores, summary, threshold_curve
+from training.scoring.tables import comparison_rows, metric_rows
 
 workspace, store = open_workspace()
 st.title("Metrics")
@@ -19,7 +20,7 @@ if scores.empty:
     st.stop()
 runs = {run.id: run for run in store.runs() if run.id in set(scores["run_id"])}
 left, right, third = st.columns([3, 2, 3])
-run_id = pick("Run", list(runs), "run", where=left, format_func=lambda r: f"{runs[r].name} ({r})")
+run_id = pick_run(runs.values(), where=left)
 splits = sorted(scores[scores["run_id"] == run_id]["split"].unique(), key=["test", "val", "train"].index)
 split = pick("Split", splits, "split", where=right)
 other = pick("Beside", ["none", *(run for run in runs if run != run_id)], "other", where=third)
@@ -41,15 +42,14 @@ def report_bytes(suffix: str) -> bytes:
 
 with sentences():
     document = summary(store, run_id, split, labels_of)
-    rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T
-    columns = {MEAN_KEYS[key]: MEAN_TITLES[key] for key in MEAN_KEYS} | {"samples": "samples"}
-    table = rows.rename(columns=columns)[list(columns.values())].astype(float)
+    table = metric_rows(document)
     form = {name: "{:.0f}" if name == "samples" else "{:.4f}" for name in table}
     first_columns = [*(MEAN_TITLES[key] for key in HEADLINE), "samples"]
     st.dataframe(table[first_columns].style.format(form, na_rep="-"), width="stretch")
     if st.toggle("Every metric", help="Precision and recall, tolerant precision and recall, and the ceiling as well"):
-        every = pd.DataFrame({name: {key: form[key].format(row[key]) for key in table} for name, row in table.iterrows()})
-        st.dataframe(every.replace("nan", "-"), width="content", height="content")
+        st.dataframe(table.T.style.format("{:.4f}", na_rep="-"), width="content", height="content")
+        with st.expander("What they mean"):
+            st.markdown("\n".join(f"- **{metric.title}**: {metric.meaning}" for metric in METRICS))
     st.caption(
         f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Tolerances are px "
         f"of a 640-px photo; the ceiling is what the model's grid allows. Labels: {runs[run_id].label_set}"
@@ -82,14 +82,7 @@ with sentences():
     if other != "none":
         st.subheader("Two runs side by side")
         both = compare(store, run_id, other, split)
-        rows = {**both["classes"], "overall": both["overall"]}
-        gains = pd.DataFrame(
-            {"class": name, "mean over samples": MEAN_TITLES[key], run_id: row[MEAN_KEYS[key]][0], other: row[MEAN_KEYS[key]][1]}
-            for name, row in rows.items()
-            for key in HEADLINE
-        ).astype({run_id: float, other: float})
-        gains["gain"] = gains[other] - gains[run_id]
-        st.dataframe(gains.style.format(precision=4, na_rep="-"), hide_index=True, width="stretch")
-        for name, row in rows.items():
+        st.dataframe(comparison_rows(both).style.format(precision=4, na_rep="-"), hide_index=True, width="stretch")
+        for name, row in {**both["classes"], "overall": both["overall"]}.items():
             st.caption(f"{name}: by IoU {row['better']} of {row['samples']} samples better, {row['worse']} worse")
         st.plotly_chart(before_after(paired_scores(store, run_id, other, split), runs[run_id].name, runs[other].name))

@@ -9,7 +9,6 @@ from core.masks.mask import mask_png
 from core.models.names import COMPACT, PUBLISHED
 from core.photos import read_photo
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import InferenceSettings
 from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
@@ -46,7 +45,7 @@ with sentences():
         st.stop()
     with right.expander("Whole, in tiles, larger, mirrored"):
         usual = inference_settings(store, run_id)
-        inference = settings_form(InferenceSettings, usual, f"inference_{source}", columns=1)
+        inference = settings_form(usual, f"inference_{source}", columns=1)
     predictor = load_predictor(workspace, store, run_id, source, inference)
     looked = st.session_state.get("looked")  # a moved threshold needs no second look
     if looked is None or looked[0] is not predictor or looked[1] != prompts or not np.array_equal(looked[2], photo):

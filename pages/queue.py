@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
-from dashboard.state import go_to, open_workspace, pick, pick_number, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import go_to, open_workspace, pick, pick_number, pick_run, reviewer, say_after_rerun, sentences, show_said
 from data.store.records import REVIEW_STATES
 from training.review.doubts import measure_noise, measure_prompts
 from training.review.proposals import Proposal, model_proposals, seam_proposals
@@ -25,7 +25,7 @@ if not samples:
     st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
 scored = set(store.scores()["run_id"])
-runs = {run.id: run for run in store.runs() if run.id in scored}
+runs = [run for run in store.runs() if run.id in scored]
 
 
 def measure(work: Callable[..., int], run: str) -> int:
@@ -38,7 +38,7 @@ def measure(work: Callable[..., int], run: str) -> int:
 
 
 bar = st.columns([3, 2, 2, 2])
-run_id = pick("Run", list(runs), "run", where=bar[0], format_func=lambda r: f"{runs[r].name} ({r})") if runs else None
+run_id = pick_run(runs, where=bar[0]) if runs else None
 classes = ["all", *sorted({sample.class_name for sample in samples.values()})]
 class_name = pick("Class", classes, "class", where=bar[1])
 share = bar[2].slider("Random audit share", 0.0, 0.5, AUDIT_SHARE, 0.05, help="Places given to samples drawn by lot")

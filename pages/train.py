@@ -1,26 +1,14 @@
 """Train: choose labels, checkpoint and settings, launch, and watch the curves grow."""
 
-from pathlib import Path
-
-import pandas as pd
 import streamlit as st
 
 from core.models.names import COMPACT, PUBLISHED
-from core.settings import (
-    AugmentSettings,
-    CacheSettings,
-    DecoderSettings,
-    InferenceSettings,
-    LabelSettings,
-    LossSettings,
-    RefinerSettings,
-    TrainSettings,
-)
+from core.settings import Settings
 from dashboard.charts import loss_curves, miou_curves
 from dashboard.forms import settings_form
-from dashboard.state import go_to, open_workspace, pick, sentences
-from training.config import ModelSettings, load_config, make_config, shipped_configs
-from training.runs.runs import ACTIVE, current_run, current_runs, launch, progress_of, relaunch, run_folder, stop
+from dashboard.state import go_to, open_workspace, pick_run, sentences
+from training.config import load_config, make_config, shipped_configs
+from training.runs.runs import ACTIVE, current_run, current_runs, history, launch, progress_of, relaunch, run_folder, stop
 
 workspace, store = open_workspace()
 st.title("Train")
@@ -84,71 +72,27 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
         help="The weights to start from; type a CLIPSeg folder or hub id to add one",
     )
     name = st.text_input("Name", recipe.name, key=f"name_{base}", max_chars=60)
-    st.markdown("**Training** (defaults as published)")
-    train_values = settings_form(TrainSettings, recipe.train, f"train_{base}")
-    st.markdown("**Augmentation**")
-    augment_values = settings_form(AugmentSettings, recipe.augment, f"augment_{base}")
-    with st.expander("Loss: binary cross-entropy and Dice as published, and terms for thin structures"):
-        loss_values = settings_form(LossSettings, recipe.loss, f"loss_{base}")
-    with st.expander("Looking at photos: whole or in tiles, larger, mirrored"):
-        inference_values = settings_form(InferenceSettings, recipe.inference, f"inference_{base}")
-    with st.expander("Model: what trains and the decoder's shape"):
-        model_values = settings_form(ModelSettings, recipe.model, f"model_{base}", 2, ("train_backbone", "unfreeze_blocks"))
-        decoder_values = settings_form(DecoderSettings, recipe.model.decoder, f"decoder_{base}", 2)
-    with st.expander("Labels and speed: box labels as they are or as proposed seams; frozen layers computed once"):
-        label_values = settings_form(LabelSettings, recipe.labels, f"labels_{base}", 2)
-        cache_values = settings_form(CacheSettings, recipe.cache, f"cache_{base}", 2)
-    refiner = st.checkbox(
-        "Full-resolution branch",
-        recipe.model.refiner is not None,
-        key=f"refiner_{base}",
-        help="A light head that reads the photo and puts the edges back where it has them; checkpoints that have one keep it",
-    )
+    values = {}
+    for section, defaults in recipe:
+        if isinstance(defaults, Settings) and section != "split":  # that one is `prepare`'s
+            title = type(recipe).model_fields[section].description
+            with st.expander(f"{section.capitalize()} · {title}", expanded=section == "train"):
+                values[section] = settings_form(defaults, f"{section}_{base}")
     if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
         with sentences():
             checkpoint = str(start)
             if checkpoint.startswith("run "):
                 checkpoint = str(run_folder(workspace, checkpoint.removeprefix("run ")).best_checkpoint)
-            values = recipe.model_dump()
-            values["model"] = model_values | {
-                "decoder": decoder_values,
-                "refiner": (recipe.model.refiner or RefinerSettings()).model_dump() if refiner else None,
-            }
-            values |= {
-                "name": name,
-                "checkpoint": checkpoint,
-                "label_set": None if label_set == current else label_set,
-                "train": train_values,
-                "loss": loss_values,
-                "augment": augment_values,
-                "inference": inference_values,
-                "labels": label_values,
-                "cache": cache_values,
-            }
-            launched = launch(workspace, store, make_config(values, "the form"))
+            asked = {"name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set}
+            config = make_config({**recipe.model_dump(), **asked, **values}, "the form")
+            launched = launch(workspace, store, config)
             go_to("train", run=launched.id)
 
 if runs:
-    titles = {run.id: f"{run.name} ({run.id})" for run in runs}
-    chosen = pick("Run", list(titles), "run", format_func=titles.__getitem__)
-    watch(chosen)
+    watch(pick_run(runs))
     st.subheader("History")
     st.dataframe(
-        pd.DataFrame(
-            {
-                "run": run.id,
-                "name": run.name,
-                "state": run.status,
-                "labels": run.label_set,
-                "from": Path(run.checkpoint).name,
-                "best epoch": run.best_epoch,
-                "validation mIoU": run.best_val_miou,
-                "minutes": run.seconds and run.seconds / 60,
-                "started": run.started_at,
-                "reason": run.reason,
-            }
-            for run in runs
-        ),
+        history(runs),
         hide_index=True,
         width="stretch",
         column_config={

@@ -12,7 +12,7 @@ import torch
 
 from core.models.clipseg import PromptSegmenter
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import RefinerSettings
+from core.settings import BranchSettings
 from data.intake.preparation import prepare
 from data.store.store import Store
 from data.store.upgrades import UPGRADES
@@ -39,7 +39,7 @@ def tiny_segmenter() -> PromptSegmenter:
     segmenter = untrained_segmenter(PROMPTS, seed=1, hidden=32, layers=3)
     last = segmenter.clipseg.decoder.transposed_convolution[-1]
     torch.nn.init.normal_(last.weight, std=0.05)
-    segmenter.add_refiner(RefinerSettings(width=8, max_side=128))
+    segmenter.add_branch(BranchSettings(width=8, max_side=128))
     return segmenter.eval()
 
 

@@ -243,8 +243,9 @@ def score(
     from training.scoring.evaluation import summary
 
     opened, store = _open(workspace)
-    config = load_config("published", [f"name={json.dumps(checkpoint[-60:])}", *(set_ or [])])
-    config = config.model_copy(update={"checkpoint": checkpoint})
+    config = load_config("published", set_ or []).changed(checkpoint=checkpoint)
+    if config.name == "published":
+        config = config.changed(name=checkpoint[-60:])
     with progress() as on_progress:
         run = score_checkpoint(opened, store, config, split, on_progress)
     document = summary(store, run.id, split)

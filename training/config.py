@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 
 from core.errors import ConfigError
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import (
     AugmentSettings,
+    BranchSettings,
     CacheSettings,
     DecoderSettings,
     InferenceSettings,
     LabelSettings,
     LossSettings,
-    RefinerSettings,
     Settings,
     TrainSettings,
+    section_of,
 )
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
@@ -43,8 +44,12 @@ class ModelSettings(Settings):
     unfreeze_blocks: int = Field(
         0, ge=0, le=48, description="Last vision blocks before the decoder to train too, at train.backbone_lr_factor"
     )
-    decoder: DecoderSettings = DecoderSettings()
-    refiner: RefinerSettings | None = Field(None, description="Full-resolution branch; empty for plain CLIPSeg")
+    decoder: DecoderSettings = Field(DecoderSettings(), description="The decoder's shape")
+    branch: BranchSettings | None = Field(
+        None,
+        validation_alias=AliasChoices("branch", "refiner"),  # its name in runs before 0.2
+        description="Full-resolution branch; empty for plain CLIPSeg",
+    )
 
 
 class RunConfig(Settings):
@@ -52,14 +57,20 @@ class RunConfig(Settings):
     checkpoint: str = Field("CIDAS/clipseg-rd64-refined", description='"compact", a CLIPSeg folder or a hub id')
     label_set: str | None = Field(None, description="Frozen label set to train on; empty freezes the current labels")
     synonyms: dict[str, tuple[str, ...]] = Field(PUBLISHED_SYNONYMS, description="Prompts by class; the first evaluates")
-    model: ModelSettings = ModelSettings()
-    train: TrainSettings = TrainSettings()
-    loss: LossSettings = LossSettings()
-    augment: AugmentSettings = AugmentSettings()
-    labels: LabelSettings = LabelSettings()
-    cache: CacheSettings = CacheSettings()
-    inference: InferenceSettings = InferenceSettings()
-    split: SplitSettings = SplitSettings()
+    model: ModelSettings = Field(ModelSettings(), description="What trains, the decoder's shape, the full-resolution branch")
+    train: TrainSettings = Field(TrainSettings(), description="The training loop; defaults as published")
+    loss: LossSettings = Field(
+        LossSettings(), description="Loss: binary cross-entropy and Dice as published, and terms for thin structures"
+    )
+    augment: AugmentSettings = Field(
+        AugmentSettings(), description="Augmentation of photo and mask together; all off is the published recipe"
+    )
+    labels: LabelSettings = Field(LabelSettings(), description="What box labels of joints stand for")
+    cache: CacheSettings = Field(CacheSettings(), description="Frozen layers computed once and kept")
+    inference: InferenceSettings = Field(
+        InferenceSettings(), description="Looking at photos: whole or in tiles, larger, mirrored"
+    )
+    split: SplitSettings = Field(SplitSettings(), description="How `prepare` divides the samples")
 
     @field_validator("synonyms")
     @classmethod
@@ -149,11 +160,6 @@ def known_keys(settings: type[Settings] = RunConfig, prefix: str = "") -> dict[s
     """Every key in dotted form, with its description."""
     keys: dict[str, str] = {}
     for name, field in settings.model_fields.items():
-        kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
-        inner = next((kind for kind in kinds if _is_settings(kind)), None)
+        inner = section_of(field)
         keys |= known_keys(inner, f"{prefix}{name}.") if inner else {prefix + name: field.description or ""}
     return keys
-
-
-def _is_settings(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Settings)

@@ -1,6 +1,7 @@
 """What the command line prints: results to stdout, a bar and what happens to stderr."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from rich.table import Column, Table
 from core.errors import RequestError
 from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
 from core.progress import Progress as OnProgress
-from data.intake.duplicates import find_leaks
+from data.intake.duplicates import by_source, find_leaks
 from data.store.store import Store
+from training.scoring.tables import comparison_rows, metric_rows
 
 stderr, stdout = Console(stderr=True), Console()
 
@@ -39,16 +41,15 @@ def emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
 def metrics_table(document: dict[str, Any]) -> Group:
     """One column a class: there are more metrics than a terminal has room for in a row."""
 
-    rows = {**document["classes"], "overall": document["overall"]}
-    table = Table("mean over samples", *rows, title=f"run {document['run']} on {document['split']}")
-    for key, title in MEAN_TITLES.items():
-        table.add_row(title, *(_number(row[MEAN_KEYS[key]]) for row in rows.values()))
-    table.add_row("samples", *(str(row["samples"]) for row in rows.values()))
+    rows = metric_rows(document)
+    table = Table("mean over samples", *rows.index, title=f"run {document['run']} on {document['split']}")
+    for title, means in rows.items():
+        table.add_row(str(title), *(f"{value:.0f}" if title == "samples" else _number(value) for value in means))
     return Group(table, *document["advice"])
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def print_inspection(store: Store, as_json: bool) -> None:
@@ -57,15 +58,14 @@ def print_inspection(store: Store, as_json: bool) -> None:
     if report is None:
         raise RequestError("nothing was imported into this workspace yet; run drywall-qa prepare RAW_DIR")
     samples = store.samples()
-    groups = {sample.id: sample.group for sample in samples}
-    leaks = find_leaks(groups, {sample.id: sample.split for sample in samples})
-    copies, unlabelled = len(samples) - len(set(groups.values())), sum(sample.revision == 0 for sample in samples)
+    groups, leaks = len(by_source(samples)), find_leaks(samples)
+    unlabelled = sum(sample.revision == 0 for sample in samples)
     document = {
         "classes": report.rows,
         "problems": [vars(problem) for problem in report.problems],
         "samples": store.counts().to_dict("records"),
         "no_label_yet": unlabelled,
-        "groups": len(set(groups.values())),
+        "groups": groups,
         "leaks": [{"group": leak.group, "splits": leak.splits, "samples": leak.sample_ids} for leak in leaks],
     }
     if as_json:
@@ -86,7 +86,7 @@ def print_inspection(store: Store, as_json: bool) -> None:
         return
     stdout.print(store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0))
     stdout.print(
-        f"{len(samples)} samples of {len(set(groups.values()))} source photos ({copies} copies), {len(leaks)} groups cross splits"
+        f"{len(samples)} samples of {groups} source photos ({len(samples) - groups} copies), {len(leaks)} groups cross splits"
     )
     if unlabelled:
         stdout.print(f"{unlabelled} samples have no label yet: draw one, or accept them as clean (the queue shows them)")
@@ -137,10 +137,11 @@ def comparison_table(document: dict[str, Any]) -> Table:
 
     run, other = document["runs"]
     table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
-    for name, row in [*document["classes"].items(), ("overall", document["overall"])]:
-        for key in HEADLINE:
-            before, after = row[MEAN_KEYS[key]]
-            gain = "-" if before is None or after is None else f"{after - before:+.4f}"
-            table.add_row(name, MEAN_TITLES[key], _number(before), _number(after), gain)
-        table.add_row(name, f"better, worse of {row['samples']}", "", f"{row['better']}, {row['worse']}", "", end_section=True)
+    classes = {**document["classes"], "overall": document["overall"]}
+    for name, rows in comparison_rows(document).groupby("class", sort=False):
+        for _, metric, before, after, gain in rows.itertuples(index=False, name=None):
+            table.add_row(str(name), metric, _number(before), _number(after), "-" if math.isnan(gain) else f"{gain:+.4f}")
+        counts = classes[str(name)]
+        words = f"better, worse of {counts['samples']}"
+        table.add_row(str(name), words, "", f"{counts['better']}, {counts['worse']}", "", end_section=True)
     return table

@@ -49,6 +49,10 @@ class Comparison:
         return resolution_ceiling(self.truth, self.grid_hw)
 
 
+def _near(px: int, score: Callable[[MatchCounts], float]) -> Callable[[Comparison], float]:
+    return lambda comparison: score(comparison.near[px])
+
+
 @dataclass(frozen=True)
 class Metric:
     """key: its column. of: its value for one sample, in [0, 1]. headline: one number that says it all, by which runs are
@@ -84,20 +88,20 @@ METRICS = (
                 f"tolerant_f1_{px}px",
                 f"Tolerant F1, {px} px",
                 f"A pixel counts as right if the other side has one within {px} px, on a photo 640 px wide.",
-                lambda c, px=px: match_f1(c.near[px]),
+                _near(px, match_f1),
                 headline=True,
             ),
             Metric(
                 f"tolerant_precision_{px}px",
                 f"Tolerant precision, {px} px",
                 f"Share of the predicted pixels with truth within {px} px.",
-                lambda c, px=px: match_precision(c.near[px]),
+                _near(px, match_precision),
             ),
             Metric(
                 f"tolerant_recall_{px}px",
                 f"Tolerant recall, {px} px",
                 f"Share of the true pixels with a predicted one within {px} px.",
-                lambda c, px=px: match_recall(c.near[px]),
+                _near(px, match_recall),
             ),
         )
     ),

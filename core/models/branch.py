@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.settings import RefinerSettings
+from core.settings import BranchSettings
 
 FOLD = 2
 STRIDE = 32
@@ -21,7 +21,7 @@ STRIDE = 32
 
 
 class FullResolutionBranch(nn.Module):
-    def __init__(self, config: RefinerSettings, text_dim: int) -> None:
+    def __init__(self, config: BranchSettings, text_dim: int) -> None:
         super().__init__()
         self.config = config
         widths = [config.width * factor for factor in (1, 2, 4, 5, 5)]  # at strides 2, 4, 8, 16, 32

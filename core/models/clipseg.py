@@ -23,7 +23,7 @@ from core.errors import CheckpointError, ConfigError
 from core.models.branch import FullResolutionBranch
 from core.models.names import COMPACT
 from core.prompts import check_prompt
-from core.settings import DecoderSettings, RefinerSettings
+from core.settings import BranchSettings, DecoderSettings
 
 COMPACT_FOLDER = Path(__file__).parents[1] / "checkpoints" / "compact"
 transformers_logging.disable_progress_bar()  # a bar a checkpoint would drown the run's own progress
@@ -32,7 +32,8 @@ _RARELY = -2.0
 _MATMUL = "drywall_qa_matmul"
 _TOKENIZING = Lock()
 """A fast tokenizer keeps its padding and truncation as state and refuses to be used by two threads at once."""
-_REFINER_CONFIG, _REFINER_WEIGHTS = "refiner.json", "refiner.safetensors"
+_BRANCH, _BRANCH_BEFORE = "branch", "refiner"
+"""Stem of the branch's two files, and what it was in checkpoints before 0.2."""
 
 
 def _matmul_attention(
@@ -77,10 +78,10 @@ class PromptSegmenter(nn.Module):
     image_std: Tensor
 
     def __init__(
-        self, clipseg: CLIPSegForImageSegmentation, processor: CLIPSegProcessor, refiner: FullResolutionBranch | None = None
+        self, clipseg: CLIPSegForImageSegmentation, processor: CLIPSegProcessor, branch: FullResolutionBranch | None = None
     ) -> None:
         super().__init__()
-        self.clipseg, self.processor, self.refiner = clipseg, processor, refiner
+        self.clipseg, self.processor, self.branch = clipseg, processor, branch
         images = processor.image_processor
         self.input_hw: tuple[int, int] = (images.size["height"], images.size["width"])
         self.register_buffer("image_mean", torch.tensor(images.image_mean).view(1, 3, 1, 1), persistent=False)
@@ -107,21 +108,22 @@ class PromptSegmenter(nn.Module):
                 f"checkpoint {checkpoint} cannot be loaded ({str(error).splitlines()[0]}); "
                 f'name a CLIPSeg folder, a hub id that this machine can reach, or "{COMPACT}"'
             ) from error
-        refiner = None
-        if (Path(source) / _REFINER_CONFIG).is_file():
-            config = RefinerSettings.model_validate_json((Path(source) / _REFINER_CONFIG).read_text("utf-8"))
-            refiner = FullResolutionBranch(config, clipseg.config.projection_dim)
-            refiner.load_state_dict(load_file(Path(source) / _REFINER_WEIGHTS))
-        return cls(clipseg, processor, refiner).eval()
+        branch = None
+        for name in (_BRANCH, _BRANCH_BEFORE):
+            if (Path(source) / f"{name}.json").is_file():
+                config = BranchSettings.model_validate_json((Path(source) / f"{name}.json").read_text("utf-8"))
+                branch = FullResolutionBranch(config, clipseg.config.projection_dim)
+                branch.load_state_dict(load_file(Path(source) / f"{name}.safetensors"))
+        return cls(clipseg, processor, branch).eval()
 
     def save_pretrained(self, folder: Path, model_card: str) -> None:
         """A folder that plain transformers loads: weights, config, processor, model card; the branch beside them."""
         self.clipseg.save_pretrained(folder)
         self.processor.save_pretrained(folder)
-        if self.refiner is not None:
-            plain = {name: value.contiguous() for name, value in self.refiner.state_dict().items()}
-            save_file(plain, folder / _REFINER_WEIGHTS)
-            (folder / _REFINER_CONFIG).write_text(self.refiner.config.model_dump_json(indent=2) + "\n", "utf-8")
+        if self.branch is not None:
+            plain = {name: value.contiguous() for name, value in self.branch.state_dict().items()}
+            save_file(plain, folder / f"{_BRANCH}.safetensors")
+            (folder / f"{_BRANCH}.json").write_text(self.branch.config.model_dump_json(indent=2) + "\n", "utf-8")
         (folder / "README.md").write_text(model_card, "utf-8")
 
     def freeze_backbone(self, frozen: bool = True) -> None:
@@ -157,9 +159,9 @@ class PromptSegmenter(nn.Module):
         initialise_decoder(self.clipseg.decoder)
         return True
 
-    def add_refiner(self, config: RefinerSettings) -> None:
+    def add_branch(self, config: BranchSettings) -> None:
         """Put an untrained full-resolution branch behind the decoder; it changes no logits until it is trained."""
-        self.refiner = FullResolutionBranch(config, self.clipseg.config.projection_dim)
+        self.branch = FullResolutionBranch(config, self.clipseg.config.projection_dim)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -264,10 +266,10 @@ class PromptSegmenter(nn.Module):
 
     def refine(self, photos: Tensor, coarse_logits: Tensor, text: Tensor) -> Tensor:
         """photos: (B, 3, H, W) float in [0, 1]. Returns logits (B, H, W); without a branch, the coarse logits."""
-        if self.refiner is None:
+        if self.branch is None:
             return coarse_logits
         photos = (photos - self.image_mean) / self.image_std
-        return self.refiner(photos.to(self.dtype), coarse_logits.to(self.dtype), text).float()
+        return self.branch(photos.to(self.dtype), coarse_logits.to(self.dtype), text).float()
 
     def pixel_values(self, photos: Tensor, side_px: int | None = None) -> Tensor:
         """photos: (B, 3, H, W) float in [0, 1]. Returns (B, 3, S, S): resized and normalised as the processor does.
@@ -277,6 +279,29 @@ class PromptSegmenter(nn.Module):
         size = (side_px, side_px) if side_px else self.input_hw
         resized = F.interpolate(photos, size, mode="bilinear", align_corners=False, antialias=True)
         return ((resized - self.image_mean) / self.image_std).to(self.dtype)
+
+    def look(self, photo: Tensor, text: Tensor, side_px: int | None = None) -> Tensor:
+        """The one way from a photo to its answers. photo: (1, 3, H, W) float in [0, 1]; text: (P, E), a row a prompt.
+
+        Returns logits (P, H, W). The photo is encoded once; each prompt is decoded by itself, so that no answer depends on
+        another's rounding. side_px: as in `pixel_values`.
+        """
+        size_hw = (photo.shape[-2], photo.shape[-1])
+        activations, small = self.encode_image(self.pixel_values(photo, side_px)), photo
+        if self.branch is not None and (grid_hw := self.answer_hw(size_hw)) != size_hw:
+            small = F.interpolate(photo, grid_hw, mode="bilinear", align_corners=False, antialias=True)
+        logits = photo.new_empty(len(text), *size_hw)
+        for row, embedding in enumerate(text.split(1)):
+            found = self.refine(small, self.decode(activations, embedding), embedding)
+            logits[row] = F.interpolate(found[:, None], size_hw, mode="bilinear", align_corners=False)[0, 0]
+        return logits
+
+    def answer_hw(self, size_hw: tuple[int, int], side_px: int | None = None) -> tuple[int, int]:
+        """The resolution in which a look at a photo of this size is answered: CLIPSeg's square, or what its branch reads."""
+        if self.branch is None:
+            return (side_px, side_px) if side_px else self.input_hw
+        scale = min(1.0, self.branch.config.max_side / max(size_hw))
+        return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
     def forward(self, photos: Tensor | None, prompts: Sequence[str], below: tuple[Tensor, ...] | None = None) -> Tensor:
         """One prompt a photo. photos: (B, 3, H, W) float in [0, 1]. Returns logits, (B, H, W) or the coarse (B, S, S).

@@ -122,7 +122,7 @@ def _graphs(segmenter: PromptSegmenter, prompts: Sequence[str]) -> list[_Graph]:
             {key: {0: batch} for key in decoder_inputs},
         ),
     ]
-    if segmenter.refiner is not None:
+    if segmenter.branch is not None:
         height, width = (torch.export.Dim(name, min=2, max=16384) for name in ("height", "width"))
         photos = [torch.rand(count, 3, *hw, generator=random) for count, hw in ((2, (100, 140)), (1, (64, 231)))]
         coarse = [segmenter.decode(a, text) for a, text in zip(activations, texts, strict=True)]
@@ -201,7 +201,7 @@ def _config(segmenter: PromptSegmenter, prompts: Sequence[str], differences: dic
         "input_hw": segmenter.input_hw,
         "image_mean": segmenter.image_mean.flatten().tolist(),
         "image_std": segmenter.image_std.flatten().tolist(),
-        "branch_max_side": segmenter.refiner.config.max_side if segmenter.refiner is not None else None,
+        "branch_max_side": segmenter.branch.config.max_side if segmenter.branch is not None else None,
         "text_length": segmenter.clipseg.config.text_config.max_position_embeddings,
         "prompts": {prompt: segmenter.encode_text([prompt])[0].tolist() for prompt in prompts},
     }

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.masks.mask import Mask
 from core.models.clipseg import PromptSegmenter
@@ -80,44 +79,24 @@ class Predictor:
         side, overlap = self.inference.tiles or max(height, width), self.inference.overlap
         rows, columns = tile_spans(height, side, overlap), tile_spans(width, side, overlap)
         if len(rows) == len(columns) == 1:
-            return self._look(pixels, text)
+            return self.segmenter.look(pixels, text, self.inference.side_px)
         total, weights = pixels.new_zeros(len(text), height, width), pixels.new_zeros(height, width)
         for row in rows:
             for column in columns:
                 tile = pixels[:, :, row, column]
                 window = _falling(tile.shape[-2])[:, None] * _falling(tile.shape[-1])
-                total[:, row, column] += self._look(tile, text) * window.to(total)
+                total[:, row, column] += self.segmenter.look(tile, text, self.inference.side_px) * window.to(total)
                 weights[row, column] += window.to(weights)
         return total.div_(weights)
-
-    def _look(self, pixels: Tensor, text: Tensor) -> Tensor:
-        """One encoding, one decoding a prompt. Shapes as in `_logits`."""
-        segmenter, (height, width) = self.segmenter, pixels.shape[-2:]
-        activations = segmenter.encode_image(segmenter.pixel_values(pixels, self.inference.side_px))
-        if segmenter.refiner is not None and (size := self._grid_of_look((height, width))) != (height, width):
-            pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
-        logits = pixels.new_empty(len(text), height, width)
-        # one prompt at a time: an answer then depends on no other's rounding
-        for row, embedding in enumerate(text.split(1)):
-            found = segmenter.refine(pixels, segmenter.decode(activations, embedding), embedding)
-            logits[row] = F.interpolate(found[:, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
-        return logits
 
     def grid_hw(self, photo_hw: tuple[int, int]) -> tuple[int, int]:
         """The resolution the model answers in for a photo of this size: CLIPSeg's square or what its branch reads, and with
         tiles as much more as they are smaller than the photo. What is thinner than a cell of it cannot be told."""
         tile_hw = tuple(min(side, self.inference.tiles or side) for side in photo_hw)
-        look_hw = self._grid_of_look((tile_hw[0], tile_hw[1]))
+        look_hw = self.segmenter.answer_hw((tile_hw[0], tile_hw[1]), self.inference.side_px)
         return tuple(  # type: ignore[return-value]
             max(1, round(side * look / tile)) for side, look, tile in zip(photo_hw, look_hw, tile_hw, strict=True)
         )
-
-    def _grid_of_look(self, size_hw: tuple[int, int]) -> tuple[int, int]:
-        if self.segmenter.refiner is None:
-            side = self.inference.side_px
-            return (side, side) if side else self.segmenter.input_hw
-        scale = min(1.0, self.segmenter.refiner.config.max_side / max(size_hw))
-        return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
 def tile_spans(length: int, side: int, overlap: float) -> list[slice]:

@@ -295,7 +295,7 @@ def _cache(
         for row in range(len(pixels)):
             features.write(missing[number * config.batch_size + row], tuple(layer[row] for layer in below))
     accelerator.wait_for_everyone()
-    data.features, data.need_photos = features, segmenter.refiner is not None
+    data.features, data.need_photos = features, segmenter.branch is not None
 
 
 class _Photos(torch.utils.data.Dataset):

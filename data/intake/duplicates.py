@@ -6,7 +6,7 @@ perceptual hash (pHash of the ImageHash library, 256 bits) of all eight quarter-
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import imagehash
@@ -17,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from core.photos import Photo
+from data.store.records import Sample
 
 HASH_SIDE = 16
 MAX_DISTANCE = 24
@@ -69,14 +70,15 @@ class Leak:
     sample_ids: tuple[int, ...]
 
 
-def find_leaks(groups: Mapping[int, str], splits: Mapping[int, str]) -> list[Leak]:
-    """groups, splits: by sample id."""
-    members: dict[str, list[int]] = defaultdict(list)
-    for sample_id, group in groups.items():
-        members[group].append(sample_id)
-    leaks = []
-    for group, ids in sorted(members.items()):
-        crossed = sorted({splits[sample_id] for sample_id in ids})
-        if len(crossed) > 1:
-            leaks.append(Leak(group, tuple(crossed), tuple(ids)))
-    return leaks
+def by_source(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """The samples of each source photo, copies and near-duplicates together, by the group's name."""
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.group].append(sample)
+    return dict(sorted(groups.items()))
+
+
+def find_leaks(samples: Iterable[Sample]) -> list[Leak]:
+    """The groups whose samples lie in more than one split."""
+    crossed = ((group, sorted({s.split for s in members}), members) for group, members in by_source(samples).items())
+    return [Leak(group, tuple(splits), tuple(s.id for s in members)) for group, splits, members in crossed if len(splits) > 1]

@@ -15,7 +15,7 @@ def test_published_values():
     assert (config.split.train, config.split.val, config.split.seed) == (0.70, 0.15, 42)
     assert config.checkpoint == "CIDAS/clipseg-rd64-refined"
     assert not config.augment.flip
-    assert config.model.refiner is None
+    assert config.model.branch is None
     assert config.synonyms == PUBLISHED_SYNONYMS
     assert [len(prompts) for prompts in config.synonyms.values()] == [5, 5]
     assert config.synonyms["taping"][0] == "segment taping area"
@@ -29,11 +29,11 @@ def test_shipped_files_load_and_come_back_equal(name, tmp_path):
 
 
 def test_overrides():
-    config = load_config("published", ["train.lr=3e-4", "augment.flip=true", "model.refiner.width=16", "name=ours"])
+    config = load_config("published", ["train.lr=3e-4", "augment.flip=true", "model.branch.width=16", "name=ours"])
     assert (config.train.lr, config.augment.flip, config.name) == (3e-4, True, "ours")
     assert load_config("recommended", ["train.precision=no"]).train.precision == "no"  # YAML calls it false
-    assert config.model.refiner is not None
-    assert config.model.refiner.width == 16
+    assert config.model.branch is not None
+    assert config.model.branch.width == 16
 
 
 @pytest.mark.parametrize(

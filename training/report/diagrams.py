@@ -15,9 +15,9 @@ Point = tuple[float, float]
 
 
 def architecture(model: dict[str, Any], input_px: int) -> bytes:
-    """model: a CLIPSeg config.json; with "refiner" the full-resolution branch is drawn too."""
+    """model: a CLIPSeg config.json; with "branch" the full-resolution branch is drawn too."""
     vision, layers = model["vision_config"], model["extract_layers"]
-    refiner = model.get("refiner")
+    branch = model.get("branch")
     tokens = (input_px // vision["patch_size"]) ** 2 + 1
     with style():
         figure, axes = _canvas(10.4, 4.75)
@@ -61,7 +61,7 @@ def architecture(model: dict[str, Any], input_px: int) -> bytes:
         _arrow(axes, (1.42, 0.75), (3.23, 0.75))
         _path(axes, [(4.77, 0.75), (6.65, 0.75), (6.65, bottom - 0.04)], ORANGE)
         axes.text(5.7, 0.85, "scales and shifts", ha="center", size=6.5, color=MUTED)
-        if refiner:
+        if branch:
             _box(
                 axes,
                 8.35,
@@ -69,15 +69,15 @@ def architecture(model: dict[str, Any], input_px: int) -> bytes:
                 1.4,
                 1.5,
                 "Full-resolution\nbranch",
-                f"up to {refiner['max_side']} px,\nwidth {refiner['width']}",
+                f"up to {branch['max_side']} px,\nwidth {branch['width']}",
                 GREEN,
             )
             _arrow(axes, (7.37, 2.775), (7.63, 2.775), ORANGE)
             _path(axes, [(6.65, 0.75), (8.35, 0.75), (8.35, 2.0)], GREEN)
             _path(axes, [(0.75, 3.22), (0.75, 4.6), (8.35, 4.6), (8.35, 3.55)], GREEN)
-        end = 9.07 if refiner else 7.37
-        _box(axes, 9.82 if refiner else 8.35, 2.775, 1.0, 0.9, "Mask", "probability\n≥ threshold", PINK)
-        _arrow(axes, (end, 2.775), (9.3 if refiner else 7.83, 2.775), GREEN if refiner else ORANGE)
+        end = 9.07 if branch else 7.37
+        _box(axes, 9.82 if branch else 8.35, 2.775, 1.0, 0.9, "Mask", "probability\n≥ threshold", PINK)
+        _arrow(axes, (end, 2.775), (9.3 if branch else 7.83, 2.775), GREEN if branch else ORANGE)
         return svg(figure)
 
 

@@ -36,7 +36,7 @@ class Sight:
 @dataclass(frozen=True)
 class Facts:
     """provenance: environment.json, empty for a run that was made without it. model: the checkpoint's config.json and,
-    under "refiner", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id."""
+    under "branch", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id."""
 
     workspace: Workspace
     store: Store
@@ -91,8 +91,8 @@ def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts
         causes[int(score.sample_id)] = cause_of(measures)
     best = folder.best_checkpoint
     model = _json(best / "config.json")
-    if refiner := _json(best / "refiner.json"):
-        model["refiner"] = refiner
+    if branch := _json(best / "branch.json"):
+        model["branch"] = branch
     weights = sorted(best.glob("*.safetensors"))
     return Facts(
         workspace,

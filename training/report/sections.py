@@ -92,11 +92,11 @@ def _method(facts: Facts) -> list[Block]:
     ]
     if model:
         layers = ", ".join(str(layer) for layer in model["extract_layers"])
-        if "refiner" in model:
+        if "branch" in model:
             blocks.append(
                 Paragraph(
                     "The decoder answers on a coarse grid. A light full-resolution branch behind it reads the photo again, up to "
-                    f"{model['refiner']['max_side']} pixels on its longer side, and puts the edges back where the photo has them."
+                    f"{model['branch']['max_side']} pixels on its longer side, and puts the edges back where the photo has them."
                 )
             )
         drawing = Picture(

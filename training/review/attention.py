@@ -27,7 +27,7 @@ def attention(store: Store) -> list[Attention]:
     found = []
     if runs and runs[0].status == "failed":
         found.append(Attention("The last run failed", runs[0].reason, "See the run", "train", {"run": runs[0].id}))
-    leaks = find_leaks({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
+    leaks = find_leaks(samples)
     if leaks:
         why = "Copies of one photo lie in more than one split, so test figures flatter the model."
         found.append(Attention(f"{len(leaks)} groups leak", why, "See the groups", "data_report"))

@@ -10,4 +10,4 @@ from training.scoring.checkpoint import score
 def ensure_demo_run(workspace: Workspace, store: Store, on_progress: Progress) -> None:
     """Score the shipped checkpoint on the test split as a run of its own, unless the workspace has runs."""
     if not store.runs():
-        score(workspace, store, load_config("quick", ["name=shipped checkpoint"]), "test", on_progress)
+        score(workspace, store, load_config("quick").changed(name="shipped checkpoint"), "test", on_progress)

@@ -229,7 +229,10 @@ def _write_state(path: Path, state: State) -> None:
 
 
 def _read_state(path: Path) -> State:
-    return State(**torch.load(path, map_location="cpu", weights_only=True))
+    state = State(**torch.load(path, map_location="cpu", weights_only=True))
+    before = "refiner."  # what the branch was called before 0.2
+    state.weights = {f"branch.{n.removeprefix(before)}" if n.startswith(before) else n: w for n, w in state.weights.items()}
+    return state
 
 
 def _choose_thresholds(workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None]) -> None:
@@ -259,8 +262,8 @@ def make_segmenter(config: RunConfig) -> PromptSegmenter:
             own.extract_layers,
             config.checkpoint,
         )
-    if config.model.refiner is not None and segmenter.refiner is None:
-        segmenter.add_refiner(config.model.refiner)
+    if config.model.branch is not None and segmenter.branch is None:
+        segmenter.add_branch(config.model.branch)
     segmenter.freeze_backbone(not config.model.train_backbone)
     segmenter.unfreeze_blocks(config.model.unfreeze_blocks)
     return segmenter

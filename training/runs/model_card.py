@@ -52,7 +52,7 @@ label of one class. {_split(config)}
 
 {classes}
 
-Other sentences are read, but nothing is promised for them. If `refiner.safetensors` lies beside the weights, Drywall QA
+Other sentences are read, but nothing is promised for them. If `branch.safetensors` lies beside the weights, Drywall QA
 adds its full-resolution branch; plain transformers loads the CLIPSeg part alone.
 
 ## Figures

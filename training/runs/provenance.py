@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from core.files import write_atomically
-from data.intake.duplicates import find_leaks
+from data.intake.duplicates import by_source, find_leaks
 from data.store.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,6 @@ def environment() -> dict[str, Any]:
 def data_facts(store: Store) -> dict[str, Any]:
     """What the last import found and how the samples are divided, as they are now."""
     samples, report = store.samples(), store.last_import()
-    groups = {sample.id: sample.group for sample in samples}
     counts: dict[str, Counter[str]] = {}
     for sample in samples:
         counts.setdefault(sample.class_name, Counter())[sample.split] += 1
@@ -66,8 +65,8 @@ def data_facts(store: Store) -> dict[str, Any]:
         "inspection": report.rows if report else [],
         "problems": [{"action": a, "reason": reason, "items": n} for (a, reason), n in problems.most_common(12)],
         "samples": len(samples),
-        "groups": len(set(groups.values())),
-        "leaks": len(find_leaks(groups, {sample.id: sample.split for sample in samples})),
+        "groups": len(by_source(samples)),
+        "leaks": len(find_leaks(samples)),
         "box_only": sum(sample.box_only and sample.revision == 1 for sample in samples),
         "corrected": sum(sample.revision > 1 for sample in samples),
         "counts": {name: dict(by_split) for name, by_split in sorted(counts.items())},

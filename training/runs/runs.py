@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 
 from core.errors import RequestError
@@ -113,7 +114,7 @@ def run_folder(workspace: Workspace, run_id: str) -> RunFolder:
 def create_run(workspace: Workspace, store: Store, config: RunConfig) -> Run:
     """Queue a run: its row, its folder, its configuration with the label set it will see. Raises RequestError."""
     label_set = store.label_set(config.label_set) if config.label_set else store.current_label_set()
-    config = config.model_copy(update={"label_set": label_set.name})
+    config = config.changed(label_set=label_set.name)
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = run_folder(workspace, run_id)
     write_atomically(folder.config, dump_config(config).encode())
@@ -180,6 +181,25 @@ def current_run(store: Store, run_id: str) -> Run:
 def current_runs(store: Store) -> list[Run]:
     """All runs as they are now, newest first."""
     return [_with_liveness(store, run) for run in store.runs()]
+
+
+def history(runs: Iterable[Run]) -> pd.DataFrame:
+    """The runs as a table, one row each, in their order."""
+    return pd.DataFrame(
+        {
+            "run": run.id,
+            "name": run.name,
+            "state": run.status,
+            "labels": run.label_set,
+            "from": Path(run.checkpoint).name,
+            "best epoch": run.best_epoch,
+            "validation mIoU": run.best_val_miou,
+            "minutes": run.seconds and run.seconds / 60,
+            "started": run.started_at,
+            "reason": run.reason,
+        }
+        for run in runs
+    )
 
 
 @dataclass(frozen=True)

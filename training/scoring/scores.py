@@ -15,6 +15,12 @@ def headline(score: Any) -> str:
     return f"IoU {score.iou:.3f}" + (f" · tolerant F1 {score.tolerant_f1_2px:.3f}" if known else "")
 
 
+def ranked(scores: pd.DataFrame, class_name: str, by: str, worst_first: bool, low: float, high: float) -> pd.DataFrame:
+    """The scores with an IoU in [low, high], of one class or "all", ordered by a metric; equals stay as they were."""
+    kept = scores[scores["iou"].between(low, high) & ((scores["class_name"] == class_name) | (class_name == "all"))]
+    return kept.sort_values(by, ascending=worst_first, kind="stable")
+
+
 def means(table: pd.DataFrame) -> dict[str, Any]:
     """Means over samples, as in the published table, and their number; None where a sample was scored without it."""
     found = {MEAN_KEYS[metric.key]: mean(table[metric.key]) for metric in METRICS}

@@ -108,7 +108,7 @@ def _train(workspace: Workspace, store: Store, variant: Variant, epochs: int) ->
 def _without_branch(folder: Path) -> Path:
     """The compact checkpoint as plain CLIPSeg."""
     if not folder.is_dir():
-        shutil.copytree(COMPACT_FOLDER, folder, ignore=shutil.ignore_patterns("refiner.*"))
+        shutil.copytree(COMPACT_FOLDER, folder, ignore=shutil.ignore_patterns("branch.*"))
     return folder
 
 

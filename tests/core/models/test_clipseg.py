@@ -12,7 +12,7 @@ from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProc
 from core.errors import CheckpointError, ConfigError, RequestError
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
 from core.models.names import COMPACT, PUBLISHED
-from core.settings import DecoderSettings, RefinerSettings, TrainSettings
+from core.settings import BranchSettings, DecoderSettings, TrainSettings
 from core.train.parameters import parameter_groups
 from training.runs.scratch import untrained_segmenter
 
@@ -125,7 +125,7 @@ def test_shipped_checkpoint_is_small_and_loads():
     from core.models.clipseg import COMPACT_FOLDER
 
     assert sum(file.stat().st_size for file in COMPACT_FOLDER.rglob("*")) <= 12_000_000
-    assert segmenter.refiner is not None
+    assert segmenter.branch is not None
 
 
 def test_what_is_no_clipseg_is_refused(tmp_path):
@@ -149,7 +149,7 @@ def test_untrained_branch_changes_nothing(tiny_segmenter):
     fresh = PromptSegmenter(tiny_segmenter.clipseg, tiny_segmenter.processor)
     photos, coarse, text = torch.rand(1, 3, 50, 70), torch.randn(1, 352, 352), torch.randn(1, 64)
     assert fresh.refine(photos, coarse, text) is coarse
-    fresh.add_refiner(RefinerSettings(width=8))
+    fresh.add_branch(BranchSettings(width=8))
     expected = torch.nn.functional.interpolate(coarse[None], (50, 70), mode="bilinear")[0]
     assert torch.equal(fresh.refine(photos, coarse, text), expected)
 

@@ -1,5 +1,6 @@
 import io
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from data.intake.splits import Candidate, assign_splits
 from data.synthetic.walls import make_scene
 
 SETTINGS = {"train": 0.70, "val": 0.15, "keep_source": False, "seed": 42}
+
+
+def samples_of(candidates, splits):
+    return [SimpleNamespace(id=c.sample_id, group=c.group, split=splits[c.sample_id]) for c in candidates]
 
 
 def test_published_random_split():
@@ -29,7 +34,7 @@ def test_published_random_split():
 def test_no_group_crosses_a_split(drawn):
     candidates = [Candidate(i, name, f"g{group}", "train") for i, (name, group) in enumerate(drawn)]
     splits = assign_splits(candidates, by_group=True, **SETTINGS)
-    assert find_leaks({c.sample_id: c.group for c in candidates}, splits) == []
+    assert find_leaks(samples_of(candidates, splits)) == []
     assert set(splits) == set(range(len(drawn)))
 
 
@@ -44,7 +49,7 @@ def test_the_exports_own_splits_can_be_kept():
     candidates = [Candidate(1, "cracks", "g", "val"), Candidate(2, "cracks", "g", "test")]
     splits = assign_splits(candidates, by_group=True, **{**SETTINGS, "keep_source": True})
     assert splits == {1: "val", 2: "test"}
-    assert [leak.splits for leak in find_leaks({1: "g", 2: "g"}, splits)] == [("test", "val")]
+    assert [leak.splits for leak in find_leaks(samples_of(candidates, splits))] == [("test", "val")]
 
 
 @pytest.mark.parametrize(

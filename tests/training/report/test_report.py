@@ -224,7 +224,7 @@ def test_every_cause_has_a_case_above():
 
 def test_drawings_follow_the_model(tiny_segmenter):
     model = tiny_segmenter.clipseg.config.to_dict()
-    plain, with_branch = (architecture(model, 352), architecture({**model, "refiner": {"max_side": 128, "width": 8}}, 352))
+    plain, with_branch = (architecture(model, 352), architecture({**model, "branch": {"max_side": 128, "width": 8}}, 352))
     assert plain == architecture(model, 352)
     assert plain != with_branch
     assert pipeline() == pipeline()

@@ -91,7 +91,7 @@ def test_a_push_carries_the_checkpoint_and_a_full_card(workspace, store, run, hu
     for name, content in hub.files.items():
         (tmp_path / "back").mkdir(exist_ok=True)
         (tmp_path / "back" / name).write_bytes(content)
-    assert PromptSegmenter.load(tmp_path / "back").refiner is not None
+    assert PromptSegmenter.load(tmp_path / "back").branch is not None
     card = ModelCard(hub.files["README.md"].decode())
     assert card.data.license == "mit"
     assert card.data.base_model == "CIDAS/clipseg-rd64-refined"

@@ -41,7 +41,7 @@ def configured(checkpoint, *more):
 
 def weights_of(workspace, run_id):
     folder = run_folder(workspace, run_id).best_checkpoint
-    return load_file(folder / "model.safetensors") | load_file(folder / "refiner.safetensors")
+    return load_file(folder / "model.safetensors") | load_file(folder / "branch.safetensors")
 
 
 def last_weights(workspace, run_id):

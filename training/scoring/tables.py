@@ -1,0 +1,29 @@
+"""Figures as tables: what the terminal prints and the pages show of a run, and of two side by side."""
+
+from typing import Any
+
+import pandas as pd
+
+from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
+
+
+def metric_rows(document: dict[str, Any]) -> pd.DataFrame:
+    """Of a document of `training.scoring.evaluation.summary`: a row a class and one over all, a column a metric under the
+    title of its mean, and the number of samples; missing where a sample was scored without that metric."""
+    rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T.astype(float)
+    titles = {MEAN_KEYS[key]: title for key, title in MEAN_TITLES.items()} | {"samples": "samples"}
+    return rows[list(titles)].rename(columns=titles)
+
+
+def comparison_rows(document: dict[str, Any]) -> pd.DataFrame:
+    """Of a document of `training.scoring.evaluation.compare`: a row a class and metric with both runs' means and the gain."""
+    run, other = document["runs"]
+    classes = {**document["classes"], "overall": document["overall"]}
+    rows = pd.DataFrame(
+        [
+            {"class": name, "mean over samples": MEAN_TITLES[key], run: means[MEAN_KEYS[key]][0], other: means[MEAN_KEYS[key]][1]}
+            for name, means in classes.items()
+            for key in HEADLINE
+        ]
+    ).astype({run: float, other: float})
+    return rows.assign(gain=rows[other] - rows[run])
