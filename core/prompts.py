@@ -11,7 +11,6 @@ PUBLISHED_SYNONYMS: dict[str, tuple[str, ...]] = {
     class_name: tuple(synonyms)
     for class_name, synonyms in yaml.safe_load((Path(__file__).parent / "prompts.yaml").read_text("utf-8")).items()
 }
-CLASSES = tuple(sorted(PUBLISHED_SYNONYMS))
 
 
 def check_prompt(prompt: str) -> str:

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from dashboard.state import page, sentences
 
+HOME = "overview"
 SECTIONS = {
     "": {"overview": ("Overview", ":material/home:"), "prompt_lab": ("Prompt lab", ":material/science:")},
     "Data": {"data_report": ("Data", ":material/dataset:"), "exchange": ("Import and export", ":material/swap_horiz:")},
@@ -33,10 +34,12 @@ STYLE = """<style>
 st.html(STYLE)
 pages = {
     section: [
-        st.Page(page(name), title=title, icon=icon, url_path=name, default=name == "overview")
+        st.Page(page(name), title=title, icon=icon, url_path="home" if name == HOME else name, default=name == HOME)
         for name, (title, icon) in entries.items()
     ]
     for section, entries in SECTIONS.items()
 }
+# The default page answers at / alone, so the address that its name promises is a page of its own.
+pages[""].append(st.Page(page(HOME), title=SECTIONS[""][HOME][0], url_path=HOME, visibility="hidden"))
 with sentences():
     st.navigation(pages).run()

@@ -95,7 +95,7 @@ def open_sample(workspace: Workspace, store: Store, sample: Sample, reviewer: st
         "draftTime": draft.updated_at.isoformat() if draft else None,
         "key": f"drywall-qa:{sample.id}:{sample.image_hash[:12]}:{reviewer}",
         "reviewer": reviewer,
-        "boxOnly": sample.box_only and opening.revision == 1,
+        "boxOnly": sample.is_box_in(label),
     }
     return opening
 
@@ -114,16 +114,8 @@ def make_ready(workspace: Workspace, sample: Sample, prediction: Prediction | No
 
 
 def reopen(store: Store, sample: Sample, reviewer: str) -> Opening:
-    """Open the sample anew: at its newest revision, or where the reviewer's draft began.
-
-    A draft that changes nothing (it was saved, and the save's last step did not happen) is forgotten.
-    """
+    """Open the sample anew: at its newest revision, or where the reviewer's draft began."""
     draft = store.draft(sample.id, reviewer)
-    if draft is not None:
-        newest = truth_of(sample.id, sample.revision)
-        if np.array_equal(draft.draw_on(newest), newest):
-            store.drop_draft(draft)
-            draft = None
     opening = Opening(sample, reviewer, draft.based_on if draft else sample.revision, draft, drawn=draft is not None)
     _openings()[opening.load] = opening
     st.session_state["opening"] = opening.load
@@ -152,8 +144,8 @@ def save_draft(store: Store, opening: Opening, comment: str) -> None:
         tool="editor",
         comment=comment,
         provenance=draft.provenance,
+        draft=draft,
     )
-    store.drop_draft(draft)
     opening.revision, opening.saved, opening.drawn = saved.number, saved.number, False
 
 

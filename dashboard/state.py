@@ -18,6 +18,12 @@ from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent
 REVIEWER_COOKIE = "drywall_qa_reviewer"
+_cookie = st.components.v2.component(
+    "drywall_qa.cookie",
+    js="""export default ({ data: { cookie, value } }) => {
+  document.cookie = `${cookie}=${encodeURIComponent(value)}; path=/; max-age=${value ? 31536000 : 0}; SameSite=Lax`;
+}""",
+)
 
 
 @st.cache_resource
@@ -88,10 +94,21 @@ def pick_number(label: str, key: str, most: int) -> int:
 
 
 def reviewer() -> str:
-    """The reviewer's name, asked for once in the side bar; the browser keeps it (the mask editor sets the cookie)."""
-    kept = unquote(st.context.cookies.get(REVIEWER_COOKIE, ""))
-    st.session_state.setdefault("reviewer", st.query_params.get("reviewer", kept))
-    return st.sidebar.text_input("Your name", key="reviewer", placeholder="shown beside what you save")
+    """The reviewer's name, asked for once in the side bar.
+
+    What was typed into a widget is gone on the next page, so the session keeps the name, and the browser for the next time.
+    """
+    if "name" not in st.session_state:
+        st.session_state["name"] = st.query_params.get("reviewer", unquote(st.context.cookies.get(REVIEWER_COOKIE, "")))
+    st.session_state["reviewer"] = st.session_state["name"]
+    with st.sidebar:
+        name = st.text_input("Your name", key="reviewer", placeholder="shown beside what you save", on_change=_keep_name)
+        _cookie(key="name_cookie", data={"cookie": REVIEWER_COOKIE, "value": name.strip()})
+    return name
+
+
+def _keep_name() -> None:
+    st.session_state["name"] = st.session_state["reviewer"]
 
 
 def say_after_rerun(sentence: str) -> None:

@@ -19,7 +19,7 @@ class Workspace:
         """Make the folders that are missing. Raises WorkspaceError when the folder cannot be used."""
         workspace = cls(root.expanduser().resolve())
         try:
-            for folder in (workspace.images, workspace.thumbnails, workspace.runs):
+            for folder in (workspace.images, workspace.runs):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WorkspaceError(
@@ -30,10 +30,6 @@ class Workspace:
     @property
     def images(self) -> Path:
         return self.root / "images"
-
-    @property
-    def thumbnails(self) -> Path:
-        return self.root / "thumbnails"
 
     @property
     def features(self) -> Path:
@@ -56,9 +52,6 @@ class Workspace:
     def photo_path(self, image_path: str) -> Path:
         """`image_path` as samples carry it, below the workspace."""
         return self.root / image_path
-
-    def thumbnail_path(self, image_hash: str) -> Path:
-        return self.thumbnails / f"{image_hash}.jpg"
 
 
 def default_root() -> Path:

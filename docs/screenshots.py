@@ -1,5 +1,6 @@
 """Pictures of every page on a workspace, taken in a real Chromium: `make screenshots WORKSPACE=...`."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 from data.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("DRYWALL_QA_CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

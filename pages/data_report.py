@@ -70,6 +70,6 @@ with tabs[2]:
 with tabs[3]:
     class_name = st.selectbox("Class", sorted({sample.class_name for sample in samples}))
     boxes = st.toggle("Box-only labels")
-    chosen = [s for s in samples if s.class_name == class_name and (not boxes or s.box_only)]
+    chosen = [s for s in samples if s.class_name == class_name and (not boxes or s.is_box)]
     number = st.number_input("Page", 1, max(1, -(-len(chosen) // 20)), width=140)
     tiles(chosen[(number - 1) * 20 : number * 20])

@@ -29,19 +29,24 @@ DECISIONS = {
 workspace, store = open_workspace()
 name = reviewer().strip()
 st.html(COMPACT)
-queue = review_queue(store, st.query_params.get("run"), reviewer=name)
+run_id = st.query_params.get("run")
+queue = review_queue(store, run_id, reviewer=name)
 wanted = st.query_params.get("sample", "")
 if not wanted.isdigit():
     if not queue:
         st.title("Fix masks")
-        st.success("Every sample was reviewed.", icon=":material/done_all:")
+        if store.counts().empty:
+            st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
+        else:
+            st.success("Every sample was reviewed.", icon=":material/done_all:")
         st.stop()
     st.query_params["sample"] = wanted = str(queue[0].sample_id)
 
 
 def prediction_of(sample_id: int) -> Prediction | None:
-    """Of the newest run that scored the sample."""
-    for score in scores[scores["sample_id"] == sample_id].sort_values("run_id").tail(1).itertuples():
+    """Of the run that the address names, else of the newest that scored the sample."""
+    of_sample = scores[scores["sample_id"] == sample_id]
+    for score in of_sample.sort_values("run_id", key=lambda ids: ids.map(newest_first.index)).head(1).itertuples():
         return Prediction(str(score.run_id), str(score.split), float(score.threshold))
     return None
 
@@ -63,7 +68,7 @@ with sentences():
     sample = store.sample(int(wanted))
     locked = locked_because()
     sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
-    scores = store.scores()
+    scores, newest_first = store.scores(run_id), [run.id for run in store.runs()]
     prediction = prediction_of(sample.id)
     opening = open_sample(workspace, store, sample, name, prediction)
 reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
@@ -76,7 +81,7 @@ def next_sample() -> None:
         following = lease.sample_id if lease else None
     else:
         following = next_in_queue(queue, sample.id)
-    go_to("fix_masks", sample=following, run=st.query_params.get("run"))
+    go_to("fix_masks", sample=following, run=run_id)
 
 
 def done(action: Callable[[], object]) -> bool:

@@ -7,19 +7,22 @@ import streamlit as st
 
 from core.masks.mask import mask_png
 from core.models.names import COMPACT, PUBLISHED
-from core.photos import read_photo
+from core.photos import PHOTO_SUFFIXES, read_photo
 from core.prompts import PUBLISHED_SYNONYMS
 from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
-from training.inference.predictors import in_fastest, inference_settings, load_predictor, mask_name, threshold_of
+from training.inference.folder import predict_alone
+from training.inference.formats import prediction_format
+from training.inference.predictors import in_number_format, inference_settings, load_predictor, mask_name, threshold_of
+from training.runs.runs import run_folder
 from training.scoring.figures import FALSE_POSITIVE, paint, paint_heat
 
 workspace, store = open_workspace()
 st.title("Prompt lab")
 with_checkpoint = [run.id for run in store.runs() if run.best_epoch]
 left, middle, right = st.columns([3, 3, 2])
-uploaded = left.file_uploader("Photo", type=["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp"])
+uploaded = left.file_uploader("Photo", type=list(PHOTO_SUFFIXES))
 samples = {sample.file_name: sample for sample in store.samples()}
 chosen = left.selectbox("or one of the workspace", list(samples), disabled=uploaded is not None)
 typed = middle.text_area(
@@ -50,7 +53,8 @@ with sentences():
     looked = st.session_state.get("looked")  # a moved threshold needs no second look
     if looked is None or looked[0] is not predictor or looked[1] != prompts or not np.array_equal(looked[2], photo):
         with st.spinner("Looking"):
-            found = in_fastest(predictor).predict(photo, prompts)
+            number_format = prediction_format(run_folder(workspace, run_id) if run_id else None)
+            found = predict_alone(in_number_format(predictor, number_format), photo, prompts)
         looked = st.session_state["looked"] = (predictor, prompts, photo, found)
     predictions = looked[3]
 
@@ -64,7 +68,7 @@ for number, prediction in enumerate(predictions):
         mask = prediction.mask(threshold)
         st.download_button(
             "Mask",
-            mask_png(mask),
+            mask_png(mask, prediction.number_format),
             mask_name(name, prediction.prompt),
             "image/png",
             key=f"download_{number}",
@@ -77,6 +81,8 @@ for number, prediction in enumerate(predictions):
         paint(photo, mask, FALSE_POSITIVE, 0.6), caption=f"mask: {100 * mask.mean():.2f} % of the photo", width="stretch"
     )
     columns[1].image(
-        paint_heat(photo, prediction.probs), caption=f"probability, highest {prediction.probs.max():.2f}", width="stretch"
+        paint_heat(photo, prediction.probs),
+        caption=f"probability, highest {prediction.probs.max():.2f}, computed in {prediction.number_format}",
+        width="stretch",
     )
     columns[2].image(photo, caption=f"{Path(name).name[:40]} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")

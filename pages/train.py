@@ -12,6 +12,8 @@ from training.runs.runs import ACTIVE, current_run, current_runs, history, launc
 
 workspace, store = open_workspace()
 st.title("Train")
+if store.counts().empty:
+    st.info("There is nothing to train on yet. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
 
 
 @st.fragment(run_every=2.0)

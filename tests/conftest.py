@@ -2,12 +2,16 @@
 
 import os
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing downloads weights; a test that tried would fail at once
+os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # it warns, line after line, that no dashboard is running
 
+import hypothesis
 import pytest
+import streamlit
 import torch
 
 from core.models.clipseg import PromptSegmenter
@@ -18,11 +22,24 @@ from data.store.store import Store
 from data.store.upgrades import UPGRADES
 from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
+from docs.screenshots import CHROMIUM
+from training.config import load_config
+from training.runs.execution import execute
+from training.runs.runs import create_run
 from training.runs.scratch import untrained_segmenter
+from training.scoring.evaluation import evaluate
 
+hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is slow, not wrong
+hypothesis.settings.load_profile("suite")
+pytest_plugins = ["tests.honest_run"]
 torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
 PROMPTS = [prompt for synonyms in PUBLISHED_SYNONYMS.values() for prompt in synonyms]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}; apt-get install chromium")
 
 
 @pytest.fixture(scope="session")
@@ -58,14 +75,49 @@ def raw_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def workspace(raw_export: Path, tmp_path: Path) -> Workspace:
-    """A workspace of its own, filled from `raw_export`."""
-    opened = Workspace.open(tmp_path / "workspace")
+@pytest.fixture(scope="session")
+def prepared(raw_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace filled from `raw_export`, to copy: nothing is ever written to it."""
+    root = tmp_path_factory.mktemp("prepared") / "workspace"
+    opened = Workspace.open(root)
     store = opened.store()
     prepare(raw_export, opened, store)
     store.close()
-    return opened
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained_once(prepared: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """`prepared` with one finished and scored run, to copy, and the run's id."""
+    root = tmp_path_factory.mktemp("trained") / "workspace"
+    shutil.copytree(prepared, root)
+    opened = Workspace.open(root)
+    store = opened.store()
+    settings = ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"]
+    run = create_run(opened, store, load_config("quick", settings))
+    execute(opened, store, run.id)
+    evaluate(opened, store, run.id)
+    store.close()
+    return root, run.id
+
+
+@pytest.fixture
+def workspace(prepared: Path, tmp_path: Path) -> Workspace:
+    """A workspace of its own, as `prepared`."""
+    return Workspace.open(shutil.copytree(prepared, tmp_path / "workspace"))
+
+
+@pytest.fixture
+def on_the_pages(monkeypatch: pytest.MonkeyPatch):
+    """A function that makes a workspace's folder the one that the dashboard opens, with nothing kept from another."""
+
+    def show(root: Path) -> None:
+        monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(root))
+        monkeypatch.setattr("sys.argv", ["app"])
+        streamlit.cache_data.clear()
+        streamlit.cache_resource.clear()
+
+    return show
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
 """
 
+import errno
 import getpass
 import json
 import logging
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -17,6 +19,7 @@ from rich.table import Table
 
 from core.errors import AnnotationError, DrywallError, PhotoError, RequestError
 from core.files import write_atomically
+from core.prompts import check_prompt
 from core.sizes.band_size import scale_from_points
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
@@ -46,30 +49,36 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="The folder everything lives in", default_factory=default_root)
 ]
+LOOPBACK = "127.0.0.1"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout")]
 SplitOption = Annotated[str, typer.Option(help="train, val or test")]
 ExifOption = Annotated[
     Exif | None,
     typer.Option(help="Whether labels were drawn on the upright photo or on its stored pixels; default: as the sizes tell"),
 ]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard")]
+HostOption = Annotated[str, typer.Option(help="Address the dashboard listens on; 0.0.0.0: whoever reaches it gets in")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
 
 
 @app.command()
 def demo(
     workspace: WorkspaceOption,
-    port: Annotated[int, typer.Option(help="Port of the dashboard")] = 8501,
+    port: PortOption = 8501,
+    host: HostOption = LOOPBACK,
     dashboard_too: Annotated[bool, typer.Option("--open/--no-open", help="Open the dashboard on it")] = True,
 ) -> None:
     """Make the demo workspace (generated photos) and open the dashboard on it."""
     from training.runs.demo_run import ensure_demo_run
 
+    if dashboard_too:
+        _check_address(host, port)
     opened, store = _open(workspace)
     with progress() as on_progress:
         ensure_demo(opened, store, on_progress)
         ensure_demo_run(opened, store, on_progress)
     if dashboard_too:
-        dashboard(workspace, port)
+        dashboard(workspace, port, host)
 
 
 @app.command()
@@ -182,20 +191,40 @@ def predict(
 ) -> None:
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
-    A run looks as it was configured to; a folder is scored in int8 or bf16 where that is measured to pay.
+    Where two masks would have one name, the second's ends in a hash. What looks like a picture and cannot be read is named.
+    A run looks as it was configured to. Photos are looked at in int8 or bf16 where that was measured to pay; it is measured
+    once a run or a machine, so a photo gives the same mask alone and in a folder. No workspace is needed without --run.
     """
+    from core.models.predictor import DEFAULT_THRESHOLD
     from core.photos import read_photo
-    from training.inference.folder import photos_in, score_folder
-    from training.inference.predictors import in_fastest, load_predictor, threshold_of, write_masks
+    from training.inference.folder import photos_in, predict_alone, score_folder
+    from training.inference.formats import prediction_format
+    from training.inference.predictors import (
+        in_number_format,
+        load_predictor,
+        mask_names,
+        named_predictor,
+        threshold_of,
+        write_masks,
+    )
+    from training.runs.runs import run_folder
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
-    opened, store = _open(workspace)
+    prompts = list(dict.fromkeys(check_prompt(prompt) for prompt in prompts))
+    photos = photos_in(image) if image.is_dir() else []
+    photo = None if photos else read_photo(image)
     asked = {"tiles": tiles, "side_px": side, "flips": flips}
     inference = {name: value for name, value in asked.items() if value is not None}
-    thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
-    if image.is_dir():
-        photos, predictor = photos_in(image), in_fastest(load_predictor(opened, store, run, checkpoint, inference))
+    if run is None:
+        predictor, folder = named_predictor(checkpoint, inference), None
+        thresholds = [threshold or DEFAULT_THRESHOLD for _ in prompts]
+    else:
+        opened, store = _open(workspace)
+        predictor, folder = load_predictor(opened, store, run, inference=inference), run_folder(opened, run)
+        thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
+    predictor = in_number_format(predictor, prediction_format(folder))
+    if photo is None:
         written, refused = [], []
         with progress() as on_progress:
             for _, found in score_folder(photos, predictor, prompts, thresholds, out, on_progress=on_progress):
@@ -204,14 +233,19 @@ def predict(
                     stderr.print(f"left out: {found}")
                 else:
                     written += [str(path) for path in found]
-        return emit({"masks": written, "refused": refused}, as_json, f"{len(written)} masks of {len(photos)} photos in {out}")
-    photo = read_photo(image)
-    predictions = load_predictor(opened, store, run, checkpoint, inference).predict(photo, prompts)
+        read = len(photos) - len(refused)
+        document = {"masks": written, "refused": refused, "number_format": predictor.number_format}
+        emit(document, as_json, f"{len(written)} masks of {read} photos in {out}")
+        if not read:
+            raise PhotoError(f"none of the {len(photos)} pictures in {image} could be read; each is named above")
+        return
+    predictions = predict_alone(predictor, photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
-    emit({"masks": paths}, as_json, "\n".join(paths))
+    names = mask_names([image.name], prompts).values()
+    paths = [str(path) for path in write_masks(predictions, thresholds, [out / name for name in names])]
+    emit({"masks": paths, "number_format": predictor.number_format}, as_json, "\n".join(paths))
 
 
 @app.command()
@@ -313,13 +347,15 @@ def onnx(
     from core.models.onnx_export import export_onnx
     from core.models.predictor import Predictor
     from training.config import make_config
-    from training.inference.predictors import load_predictor
+    from training.inference.predictors import load_predictor, named_predictor
 
-    opened, store = _open(workspace)
-    predictor = load_predictor(opened, store, run, checkpoint)
+    if run is None:
+        predictor, config = named_predictor(checkpoint), load_config()
+    else:
+        opened, store = _open(workspace)
+        predictor, config = load_predictor(opened, store, run), make_config(store.run(run).config)
     if not isinstance(predictor, Predictor):
         raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
-    config = make_config(store.run(run).config) if run else load_config()
     prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
     differences = export_onnx(predictor.segmenter, folder, prompts)
     lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]
@@ -352,22 +388,24 @@ def import_labels(
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
     exif: ExifOption = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="A photo without shapes has nothing there: empty its label, which stays otherwise")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     _, store = _open(workspace)
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), exif)
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty, exif=exif)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
     else:
-        _print_import(found, None if dry_run else len(saved))
-    if found.skipped and not found.same and not (found.changes if dry_run else saved):
-        raise AnnotationError(f"nothing of {path} could be imported; the reasons are listed in the report")
+        _print_import(found, "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions")
+    if not (found.same or saved or (dry_run and found.changes)):
+        raise AnnotationError(f"nothing in {path} could be used; why is said above, item by item")
 
 
-def _print_import(found: LabelImport, saved: int | None) -> None:
-    """saved: how many labels, None for a dry run."""
+def _print_import(found: LabelImport, done: str) -> None:
     table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
     for change in found.changes:
         difference = change.difference
@@ -378,7 +416,6 @@ def _print_import(found: LabelImport, saved: int | None) -> None:
         stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
     for note in found.notes:
         stdout.print(f"note {note.item}: {note.text}", soft_wrap=True, markup=False)
-    done = "nothing saved (--dry-run)" if saved is None else f"{saved} saved as new revisions"
     counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
     stdout.print(f"{counts}; {done}", soft_wrap=True)
 
@@ -408,8 +445,9 @@ def scale(
 
 
 @app.command()
-def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help="Port")] = 8501) -> None:
-    """Open the dashboard on the workspace."""
+def dashboard(workspace: WorkspaceOption, port: PortOption = 8501, host: HostOption = LOOPBACK) -> None:
+    """Open the dashboard on the workspace. Nobody signs in, so it listens on this machine alone unless --host says otherwise."""
+    _check_address(host, port)
     opened, _ = _open(workspace)
     command = [
         sys.executable,
@@ -419,6 +457,8 @@ def dashboard(workspace: WorkspaceOption, port: Annotated[int, typer.Option(help
         str(ROOT / "dashboard" / "app.py"),
         "--server.port",
         str(port),
+        "--server.address",
+        host,
         "--",
         "--workspace",
         str(opened.root),
@@ -450,6 +490,20 @@ def main() -> None:
     except DrywallError as error:
         stderr.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises RequestError when nothing can listen there."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a dashboard that ended just now is in nobody's way
+            probe.bind((host, port))
+    except OSError as error:
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        raise RequestError(
+            f"the dashboard cannot listen on {host}, port {port} ({error.strerror}); choose another {option}"
+        ) from error
 
 
 def _open(root: Path) -> tuple[Workspace, Store]:

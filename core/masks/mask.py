@@ -12,6 +12,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 from pycocotools import mask as coco_mask
 
 from core.files import write_atomically
@@ -42,27 +43,25 @@ def rle_area(rle: Rle) -> int:
     return int(coco_mask.area(_as_bytes(rle)))
 
 
+def same_mask(one: Rle, other: Rle) -> bool:
+    """Whether two encodings show one mask: runs may be cut up differently."""
+    if list(one["size"]) != list(other["size"]):
+        return False
+    return one["counts"] == other["counts"] or np.array_equal(decode_rle(one), decode_rle(other))
+
+
 def rle_box(rle: Rle) -> list[float]:
     """[x, y, width, height] in pixels around the foreground; all 0 when there is none."""
     return [float(value) for value in coco_mask.toBbox(_as_bytes(rle))]
 
 
-def union_rles(rles: Sequence[Rle]) -> Rle:
-    """The union of masks of one size. Raises ValueError when there is none or the sizes differ."""
-    return _merge_rles(rles, intersect=False)
-
-
 def intersect_rles(rles: Sequence[Rle]) -> Rle:
     """What all masks of one size share. Raises ValueError when there is none or the sizes differ."""
-    return _merge_rles(rles, intersect=True)
-
-
-def _merge_rles(rles: Sequence[Rle], intersect: bool) -> Rle:
     if not rles:
-        raise ValueError("at least one mask is needed to merge")
+        raise ValueError("at least one mask is needed to intersect")
     if len({tuple(rle["size"]) for rle in rles}) > 1:
         raise ValueError(f"masks differ in size: {[rle['size'] for rle in rles]}")
-    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=intersect)
+    merged = coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=True)
     return {"size": [int(side) for side in merged["size"]], "counts": merged["counts"].decode("ascii")}
 
 
@@ -117,15 +116,17 @@ def draw_band(points_xy: NDArray[np.floating], width_px: float, size_hw: tuple[i
     return mask
 
 
-def write_mask_png(mask: Mask, path: Path) -> None:
+def write_mask_png(mask: Mask, path: Path, number_format: str | None = None) -> None:
     """`mask_png` in a file."""
-    write_atomically(path, mask_png(mask))
+    write_atomically(path, mask_png(mask, number_format))
 
 
-def mask_png(mask: Mask) -> bytes:
-    """PNG of one channel, {0, 255}, the mask's size."""
-    buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=1)
+def mask_png(mask: Mask, number_format: str | None = None) -> bytes:
+    """PNG of one channel, {0, 255}, the mask's size. number_format: of a prediction, kept as the text chunk of that name."""
+    buffer, told = io.BytesIO(), PngInfo()
+    if number_format is not None:
+        told.add_text("number_format", number_format)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG", compress_level=1, pnginfo=told)
     return buffer.getvalue()
 
 

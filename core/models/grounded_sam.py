@@ -28,6 +28,8 @@ _MASK_SIDE = 256
 class GroundedSam:
     """`predict` as `core.models.predictor.Predictor` has it."""
 
+    number_format = "fp32"
+
     def __init__(self, dino: Any, dino_processor: Any, sam: Any, sam_processor: Any) -> None:
         self.dino, self.dino_processor = dino.eval(), dino_processor
         self.sam, self.sam_processor = sam.eval(), sam_processor

@@ -22,11 +22,13 @@ WHOLE_PHOTO = InferenceSettings()
 
 @dataclass(frozen=True)
 class Prediction:
-    """probs: (H, W) float32 in [0, 1] at the photo's size. cut: the prompt was longer than the model reads."""
+    """probs: (H, W) float32 in [0, 1] at the photo's size. cut: the prompt was longer than the model reads.
+    number_format: what it was computed in."""
 
     prompt: str
     probs: NDArray[np.float32]
     cut: bool
+    number_format: str = "fp32"
 
     def mask(self, threshold: float = DEFAULT_THRESHOLD) -> Mask:
         """(H, W) bool. Raises ValueError unless 0 < threshold < 1."""
@@ -36,7 +38,9 @@ class Prediction:
 
 
 class TextToMask(Protocol):
-    """What every model behind a checkpoint's name can do, CLIPSeg or another."""
+    """What every model behind a checkpoint's name can do, CLIPSeg or another. number_format: what it computes in."""
+
+    number_format: str
 
     def predict(self, photo: Photo, prompts: Sequence[str]) -> list[Prediction]:
         """photo: (H, W, 3) uint8. One prediction a prompt, in their order, at the photo's size."""
@@ -51,7 +55,7 @@ class Predictor:
     """Holds a segmenter in eval mode on its device; a photo (or tile) is encoded once for all of its prompts."""
 
     def __init__(self, segmenter: PromptSegmenter, inference: InferenceSettings = WHOLE_PHOTO) -> None:
-        self.segmenter, self.inference = segmenter.eval(), inference
+        self.segmenter, self.inference, self.number_format = segmenter.eval(), inference, segmenter.number_format
 
     @property
     def on_cpu(self) -> bool:
@@ -68,7 +72,7 @@ class Predictor:
         for axes in mirrors[1:]:
             logits += self._logits(pixels.flip(axes), text).flip(axes)
         probs = logits.div_(len(mirrors)).sigmoid_().cpu().numpy()
-        return [Prediction(p, probs[row], self.segmenter.is_cut(p)) for row, p in enumerate(prompts)]
+        return [Prediction(p, probs[row], self.segmenter.is_cut(p), self.number_format) for row, p in enumerate(prompts)]
 
     def _logits(self, pixels: Tensor, text: Tensor) -> Tensor:
         """pixels: (1, 3, H, W) float in [0, 1]; text: (P, E). Returns (P, H, W): one look, or tiles blended where they overlap.

@@ -29,6 +29,8 @@ _TEXT_LENGTH = 32
 class Sam3:
     """`predict` as `core.models.predictor.Predictor` has it."""
 
+    number_format = "fp32"
+
     def __init__(self, model: Any, tokenizer: Any, images: dict[str, Any]) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.input_hw = (images["size"]["height"], images["size"]["width"])

@@ -14,6 +14,8 @@ from core.photos import Photo
 from core.seams.bands import BARE, Fit, fit_band
 from core.seams.search import BoxSearch, Line, clip_line
 
+SEARCH_VERSION = 1
+"""Raise it when `propose_seams` finds other seams than before: what workspaces keep of them is then looked for anew."""
 Points = NDArray[np.floating]
 Box = tuple[float, float, float, float]
 

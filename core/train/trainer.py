@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from core.errors import DrywallError
 from core.metrics.overlap import PixelCounts, dice, iou
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
-from core.models.number_formats import in_fastest_format, pays
+from core.models.number_formats import available, in_format, pays
 from core.settings import LossSettings, TrainSettings
 from core.train.dataset import Batch, PromptedDataset, collate
 from core.train.feature_cache import FeatureCache
@@ -100,7 +100,8 @@ def train(
     @cache
     def encoder() -> PromptSegmenter:
         """Fills the feature cache. Made once, because what is frozen stays, and only if something is to be cached."""
-        return in_fastest_format(segmenter, ["bf16"]) if accelerator.mixed_precision == "bf16" else segmenter
+        in_bf16 = accelerator.mixed_precision == "bf16" and available("bf16", accelerator.device.type)
+        return in_format(segmenter, "bf16") if in_bf16 else segmenter
 
     loss_of, recent = SegmentationLoss(loss_terms), deque[float](maxlen=100)
     began, before, stopped, chunk = time.monotonic(), state.seconds, False, config.batch_size
@@ -175,20 +176,21 @@ def cosine_annealing(optimizer: torch.optim.Optimizer, steps: int, warmup: float
 
 
 def mixed_precision(config: TrainSettings) -> str:
-    """What train.precision says; "auto" is bf16 where that is measured to pay, else no."""
+    """What train.precision says; "auto" is bf16 where that is measured to pay, else no. Timings vary: a run asks once."""
     if config.precision != "auto":
         return config.precision
-    return "bf16" if pays("bf16", "cpu" if _on_cpu() else PartialState().device.type) else "no"
+    return "bf16" if pays("bf16", device_type()) else "no"
 
 
-def _on_cpu() -> bool:
-    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+def device_type() -> str:
+    """Of what trains here: "cpu", "cuda" or "mps"."""
+    return PartialState().device.type if torch.cuda.is_available() or torch.backends.mps.is_available() else "cpu"
 
 
 def _accelerator(config: TrainSettings, segmenter: PromptSegmenter) -> Accelerator:
     return Accelerator(
         mixed_precision=mixed_precision(config),
-        cpu=_on_cpu(),
+        cpu=device_type() == "cpu",
         # the batch is the run's, however many processes share it; the order is the epoch's
         dataloader_config=DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True, data_seed=config.seed),
         # a tower that trains has parts behind the last extracted layer which get no gradient

@@ -59,7 +59,6 @@ class Desk {
 
   update(data) {
     this.data = data;
-    if (data.reviewer) document.cookie = `drywall_qa_reviewer=${encodeURIComponent(data.reviewer)}; path=/; max-age=31536000; SameSite=Lax`;
     for (const stroke of this.outbox.filter(({ load, n }) => n <= (data.acked[load] ?? 0))) {
       const sent = this.sentAt.get(`${stroke.load}:${stroke.n}`);
       if (sent) this.roundTrips.push(performance.now() - sent);

@@ -60,11 +60,12 @@ function keepCorners(ring, tolerance) {
     const [from, to] = stack.pop();
     const [a, b] = [ring[from], ring[to % ring.length]];
     const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-    const length = Math.hypot(dx, dy);
+    const squared = dx * dx + dy * dy;
     let [worst, at] = [tolerance, -1];
     for (let i = from + 1; i < to; i++) {
       const p = ring[i];
-      const off = length ? Math.abs((p[0] - a[0]) * dy - (p[1] - a[1]) * dx) / length : distance(p, a);
+      const t = squared ? Math.min(1, Math.max(0, ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / squared)) : 0;
+      const off = distance(p, [a[0] + t * dx, a[1] + t * dy]);
       if (off > worst) [worst, at] = [off, i];
     }
     if (at > 0) {
@@ -93,8 +94,8 @@ function editedRing({ ring, corners }) {
   return points;
 }
 
-// Length of the middle line in pixels: thinned (Zhang & Suen 1984), then steps along the axes, diagonal steps and changes
-// between the two are weighed so that straight lines of every direction are right (Vossepoel & Smeulders 1982).
+// Length of the middle line in pixels: thinned (Zhang & Suen 1984), the corners of the stairs this leaves in slanted lines
+// taken away (Holt et al. 1987), then steps along the axes, diagonal steps and changes between the two are weighed so that straight lines of every direction are right (Vossepoel & Smeulders 1982).
 // A large mask is measured on a copy shrunk so that it has at most `limit` pixels.
 function skeletonLength({ width, height, bits }, limit = 1e6) {
   const step = Math.max(1, Math.ceil(Math.sqrt((width * height) / limit)));
@@ -125,6 +126,13 @@ function skeletonLength({ width, height, bits }, limit = 1e6) {
         pixels = pixels.filter((i) => thin[i]);
       }
     }
+  }
+  for (const above of [-w, w]) {
+    for (const i of pixels) {
+      const corner = (side) => thin[i + side] && !thin[i + above + side] && !thin[i - above - side] && !(thin[i - side] && thin[i - above]);
+      if (thin[i + above] && (corner(1) || corner(-1))) thin[i] = 0;
+    }
+    pixels = pixels.filter((i) => thin[i]);
   }
   let length = 0;
   for (const i of pixels) {

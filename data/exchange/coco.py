@@ -20,8 +20,8 @@ from core.files import write_atomically
 from core.masks.mask import Mask, Rle, decode_rle, rle_area
 from core.masks.outlines import outlines
 from core.photos import exif_orientation
-from data.exchange.coco_shapes import draw_annotations, side_px, unite
-from data.exchange.labels import Incoming, Note, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo
+from data.exchange.coco_shapes import draw_annotations, unite
+from data.exchange.labels import Incoming, Note, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, stated_size
 from data.exchange.photo_names import FileFinder
 from data.exchange.placement import Exif, place
 
@@ -80,8 +80,7 @@ def read_coco(path: Path) -> CocoFile:
         elif key in photos:
             found.refused.append((entry["file_name"], f"image {key}", "its id was used by an earlier image"))
         else:
-            height, width = side_px(entry.get("height")), side_px(entry.get("width"))
-            photos[key] = CocoPhoto(key, entry["file_name"], (height, width) if height and width else None)
+            photos[key] = CocoPhoto(key, entry["file_name"], stated_size(entry.get("height"), entry.get("width")))
     found.photos.extend(photos.values())
     seen: dict[int | str, dict[str, Any]] = {}
     for number, entry in enumerate(document["annotations"]):

@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 
 from core.masks.mask import Rle, decode_rle, encode_rle, rle_area
 from core.photos import MAX_PIXELS
+from data.exchange.labels import stated_size
 from data.exchange.placement import Placement, is_resize
 
 _FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
@@ -91,15 +92,6 @@ def unite(rles: Sequence[Rle]) -> Rle:
     return encode_rle(coco_mask.decode(merged))
 
 
-def side_px(value: Any) -> int | None:
-    """A side in whole pixels, however it is written (400, 400.0, "400"); None for anything else."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
-    except (ValueError, OverflowError):
-        return None
-    return int(number) if 0 < number < 1e6 and number.is_integer() else None
-
-
 def _draw_polygons(polygons: Any, size_hw: tuple[int, int]) -> Drawn:
     """The union of all rings that can be drawn; the others are named."""
     if not isinstance(polygons, list):
@@ -145,9 +137,10 @@ def _ring(ring: Any) -> list[float]:
 def _draw_rle(rle: dict[str, Any], size_hw: tuple[int, int]) -> Drawn:
     """Both forms of COCO RLE, decoded here to run lengths first: malformed counts must not reach C code."""
     size = rle.get("size")
-    height, width = map(side_px, size) if isinstance(size, list) and len(size) == 2 else (None, None)
-    if height is None or width is None or height * width > MAX_PIXELS or not is_resize((height, width), size_hw):
+    own_hw = stated_size(*size) if isinstance(size, list) and len(size) == 2 else None
+    if own_hw is None or own_hw[0] * own_hw[1] > MAX_PIXELS or not is_resize(own_hw, size_hw):
         raise Unusable(f"RLE has size {size}, the image is {list(size_hw)}")
+    height, width = own_hw
     counts = rle.get("counts")
     runs = _decompress(counts) if isinstance(counts, str) else counts
     if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):

@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 from unicodedata import normalize
 
 from core.errors import AnnotationError
+from core.photos import PHOTO_SUFFIXES
 from data.store.records import Sample
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".gif", ".avif")
 Item = TypeVar("Item")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before an uploaded file's name
 
@@ -48,7 +48,7 @@ class Names(Generic[Item]):
 
     def find(self, name: str) -> Item | None:
         """None when nothing answers to the name; raises AnnotationError when more than one does."""
-        for kind, spelling in self._spellings(name, uploads=self._any_suffix):
+        for kind, spelling in self._spellings(name, asked=self._any_suffix):
             for key in ((kind, spelling), (kind + " in any case", _folded(spelling))):
                 hits = self._known.get(key, set())
                 if len(hits) > 1:
@@ -57,12 +57,14 @@ class Names(Generic[Item]):
                     return next(iter(hits))
         return None
 
-    def _spellings(self, name: str, *, uploads: bool = False) -> Iterator[tuple[str, str]]:
+    def _spellings(self, name: str, *, asked: bool = False) -> Iterator[tuple[str, str]]:
         path = _clean(name)
         yield "path", path
         base = path.rpartition("/")[2]
-        for file_name in dict.fromkeys((base, _UPLOAD_PREFIX.sub("", base)) if uploads else (base,)):
+        for file_name in dict.fromkeys((base, _UPLOAD_PREFIX.sub("", base)) if asked else (base,)):
             yield "base", file_name
+            if self._any_suffix and asked:  # it may be a stem already, of one that looks like a whole name
+                yield "stem", file_name
             if self._any_suffix:
                 yield "stem", picture_stem(file_name)
 
@@ -125,7 +127,7 @@ class FileFinder:
         if self._names is None:  # most exports spell their names as they are
             self._names = Names()
             for path in self._folder.rglob("*"):
-                if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("._") and path.is_file():
+                if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith("._") and path.is_file():
                     self._names.add(path.relative_to(self._folder).as_posix(), path)
         return self._names
 
@@ -133,7 +135,7 @@ class FileFinder:
 def picture_stem(name: str) -> str:
     """`wall.01.JPG` -> `wall.01`; a suffix that no picture has is part of the name: `wall.01` -> `wall.01`."""
     path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else name
+    return path.stem if path.suffix.lower() in PHOTO_SUFFIXES else name
 
 
 def _stored_name(sample: Sample) -> str:

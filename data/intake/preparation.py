@@ -27,8 +27,6 @@ from data.store.records import ImageRecord, ImportReport, NewSample
 from data.store.store import Store
 from data.workspace import Workspace
 
-THUMBNAIL_PX = 320
-
 
 def prepare(
     raw_dir: Path,
@@ -135,7 +133,7 @@ def _united(one: NewSample, other: NewSample) -> NewSample:
 
 
 def _keep_photo(path: Path, workspace: Workspace) -> ImageRecord:
-    """Copy a photo under its content's hash, upright RGB, with a thumbnail. Plain files are copied byte by byte."""
+    """Copy a photo under its content's hash, upright RGB. Plain files are copied byte by byte."""
     content = path.read_bytes()
     with Image.open(io.BytesIO(content)) as image:
         plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not image.getexif().get(0x0112, 1) > 1
@@ -148,13 +146,6 @@ def _keep_photo(path: Path, workspace: Workspace) -> ImageRecord:
     target = workspace.images / f"{digest}{suffix}"
     if not target.is_file():
         write_atomically(target, content)
-    thumbnail = workspace.thumbnail_path(digest)
-    if not thumbnail.is_file():
-        small = Image.fromarray(photo)
-        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-        buffer = io.BytesIO()
-        small.save(buffer, format="JPEG", quality=85)
-        write_atomically(thumbnail, buffer.getvalue())
     return ImageRecord(digest, f"images/{target.name}", *photo.shape[:2])
 
 

@@ -1,6 +1,6 @@
 """The database below the store: one engine, short transactions, and a schema that is brought up to date when opened.
 
-SQLite in WAL mode by default; any SQLAlchemy URL works.
+SQLite in WAL mode, and nothing else for now: upgrades and statements are SQLite's.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event, inspect, select, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -21,15 +21,13 @@ from data.store.upgrades import SCHEMA_VERSION, UPGRADES
 
 
 class Database:
-    def __init__(self, database: Path | str) -> None:
-        """A SQLite file, or a SQLAlchemy URL. Makes the tables of a new database and upgrades those of an older one.
+    def __init__(self, database: Path) -> None:
+        """Makes the tables of a new SQLite file and upgrades those of an older one.
 
         Raises WorkspaceError for a database made by a newer version or one that cannot be opened.
         """
-        self.url = URL.create("sqlite", database=str(database)) if isinstance(database, Path) else make_url(database)
-        self._engine = create_engine(self.url)
-        if self.url.get_backend_name() == "sqlite":
-            _configure_sqlite(self._engine)
+        self._engine = create_engine(URL.create("sqlite", database=str(database)))
+        _configure_sqlite(self._engine)
         try:
             self._bring_up_to_date()
         except SQLAlchemyError as error:

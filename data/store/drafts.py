@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from core.masks.mask import Mask
 from core.masks.strokes import Patch, apply_patch, patch_between
@@ -65,25 +66,8 @@ class Draft:
 class Drafts(Database):
     def add_strokes(self, sample_id: int, reviewer: str, based_on: int, strokes: Sequence[Stroke]) -> None:
         """Append to the reviewer's draft of a sample. based_on: the revision that is on the screen."""
-        now = now_utc()
         with self._transaction() as session:
-            session.add_all(
-                t.DraftStrokeRow(
-                    sample_id=sample_id,
-                    reviewer=reviewer,
-                    based_on=based_on,
-                    tool=stroke.tool,
-                    undo=stroke.undo,
-                    x=stroke.patch.x,
-                    y=stroke.patch.y,
-                    width=stroke.patch.width,
-                    height=stroke.patch.height,
-                    added=stroke.patch.added,
-                    removed=stroke.patch.removed,
-                    created_at=now,
-                )
-                for stroke in strokes
-            )
+            _add(session, sample_id, reviewer, based_on, strokes)
 
     def draft(self, sample_id: int, reviewer: str) -> Draft | None:
         row = t.DraftStrokeRow
@@ -99,10 +83,8 @@ class Drafts(Database):
 
     def drop_draft(self, draft: Draft) -> None:
         """Forget the draft's strokes; one drawn since stays."""
-        row = t.DraftStrokeRow
-        mine = (row.sample_id == draft.sample_id, row.reviewer == draft.reviewer, row.id <= draft.last_id)
         with self._transaction() as session:
-            session.execute(delete(row).where(*mine))
+            forget(session, draft)
 
     def rebase_draft(self, draft: Draft, label: Mask, based_on: int) -> None:
         """Put what the draft changed on a newer revision, as one stroke: its pixels get the draft's values there.
@@ -110,6 +92,35 @@ class Drafts(Database):
         label: the mask of the revision the draft began from. Pixels the draft did not touch stay as the newer one has them.
         """
         patch = patch_between(label, draft.draw_on(label))
-        self.drop_draft(draft)
-        if patch is not None:
-            self.add_strokes(draft.sample_id, draft.reviewer, based_on, [Stroke(draft.provenance, False, patch)])
+        with self._transaction() as session:
+            forget(session, draft)
+            if patch is not None:
+                _add(session, draft.sample_id, draft.reviewer, based_on, [Stroke(draft.provenance, False, patch)])
+
+
+def forget(session: Session, draft: Draft) -> None:
+    """Delete the draft's strokes; one drawn since stays."""
+    row = t.DraftStrokeRow
+    mine = (row.sample_id == draft.sample_id, row.reviewer == draft.reviewer, row.id <= draft.last_id)
+    session.execute(delete(row).where(*mine))
+
+
+def _add(session: Session, sample_id: int, reviewer: str, based_on: int, strokes: Sequence[Stroke]) -> None:
+    now = now_utc()
+    session.add_all(
+        t.DraftStrokeRow(
+            sample_id=sample_id,
+            reviewer=reviewer,
+            based_on=based_on,
+            tool=stroke.tool,
+            undo=stroke.undo,
+            x=stroke.patch.x,
+            y=stroke.patch.y,
+            width=stroke.patch.width,
+            height=stroke.patch.height,
+            added=stroke.patch.added,
+            removed=stroke.patch.removed,
+            created_at=now,
+        )
+        for stroke in strokes
+    )

@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.errors import LockedError, RequestError, StaleRevisionError
-from core.masks.mask import Mask, Rle, encode_rle, rle_area
+from core.masks.mask import Mask, Rle, encode_rle, rle_area, same_mask
 from data.store import tables as t
 from data.store.database import Database, named, now_utc, sample_row, values_of
 from data.store.decisions import log_review
+from data.store.drafts import Draft, forget
 from data.store.records import HUMAN_MADE, PROVENANCES, LabelRevision, LabelSet
 
 
@@ -29,10 +30,12 @@ class Labels(Database):
         tool: str,
         comment: str = "",
         provenance: str = "drawn",
+        draft: Draft | None = None,
     ) -> LabelRevision:
         """Save a mask as the sample's next revision and mark it fixed; nothing is overwritten.
 
         based_on: the number of the revision that was on the screen. tool: a free word. provenance: one of PROVENANCES.
+        draft: whose strokes the mask holds; they are forgotten in the same transaction, or on an error kept.
         Raises StaleRevisionError if somebody saved a newer one meanwhile, LockedError for an accepted label, RequestError
         when the mask's size is not the photo's, the provenance is unknown or the author is missing.
         """
@@ -44,6 +47,8 @@ class Labels(Database):
             check_open(row, based_on)
             revision = append_revision(session, row, rle, author, tool, comment, provenance)
             log_review(session, row, "fixed", author, comment)
+            if draft is not None:
+                forget(session, draft)
             return LabelRevision(**values_of(revision))
 
     def restore(self, sample_id: int, number: int, *, based_on: int, author: str, comment: str = "") -> LabelRevision:
@@ -68,7 +73,7 @@ class Labels(Database):
                 return LabelRevision(**values_of(find_revision(session, sample_id, wanted)))
             return LabelRevision(
                 id=0, sample_id=sample_id, number=0, parent=None, rle=_empty(session, row), area_px=0, author="", tool="",
-                comment="", created_at=now_utc(), provenance="imported", human_made=False, batch=None,
+                comment="", created_at=now_utc(), provenance="imported", human_made=False, batch=None, as_imported=False,
             )  # fmt: skip
 
     def revisions(self, sample_id: int) -> list[LabelRevision]:
@@ -187,19 +192,25 @@ def append_revision(
     image = session.get_one(t.ImageRow, row.image_hash)
     if tuple(rle["size"]) != (image.height, image.width):
         raise RequestError(f"the mask is {rle['size']}, the photo of sample {row.id} is {(image.height, image.width)}")
-    number = row.revision + 1
+    number, area_px = row.revision + 1, rle_area(rle)
+    if row.revision:
+        first = find_revision(session, row.id, 1)
+        as_imported = first.as_imported and first.area_px == area_px and same_mask(first.rle, rle)  # type: ignore[arg-type]
+    else:
+        as_imported = provenance == "imported"
     revision = t.LabelRevisionRow(
         sample_id=row.id,
         number=number,
         parent=row.revision or None,
         rle=dict(rle),
-        area_px=rle_area(rle),
+        area_px=area_px,
         author=author,
         tool=tool,
         comment=comment,
         created_at=now_utc(),
         provenance=provenance,
         batch=batch,
+        as_imported=as_imported,
         human_made=provenance in HUMAN_MADE if human_made is None else human_made,
     )
     session.add(revision)
@@ -222,7 +233,7 @@ def find_revision(session: Session, sample_id: int, number: int | None) -> t.Lab
     row = t.LabelRevisionRow
     found = session.scalars(select(row).where(row.sample_id == sample_id, row.number == number)).first()
     if found is None:
-        raise RequestError(f"sample {sample_id} has no label revision {number}")
+        raise RequestError(f"sample {sample_id} has no label revision {number or ''}".rstrip())
     return found
 
 

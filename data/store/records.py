@@ -10,7 +10,6 @@ SPLITS = ("train", "val", "test")
 REVIEW_STATES = ("to review", "in review", "fixed", "accepted", "rejected", "skipped")
 PROVENANCES = ("imported", "drawn", "edited proposal", "accepted proposal", "restored")
 HUMAN_MADE = ("imported", "drawn")
-RUN_STATES = ("queued", "running", "finished", "failed", "stopped")
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class NewSample:
 class Sample:
     """One image with one class's label. `revision` is the number of its current label revision; 0: it has none yet.
 
+    box_only: it was imported as boxes. as_imported: the label that counts (of a honeypot its truth) shows what was imported.
     boxes: of the imported annotations, [x, y, width, height] in px; none for samples imported before they were kept.
     """
 
@@ -55,8 +55,18 @@ class Sample:
     box_only: bool
     revision: int
     review_state: str
+    as_imported: bool
     px_per_mm: float | None = None  # the photo's scale, where somebody gave one
     boxes: list[list[float]] = field(default_factory=list)
+
+    def is_box_in(self, label: "LabelRevision") -> bool:
+        """Whether this label of the sample is still the boxes it was imported as."""
+        return self.box_only and label.as_imported
+
+    @property
+    def is_box(self) -> bool:
+        """As `is_box_in`, of the label that counts: told by what it shows, so an undo or a restore brings a box back."""
+        return self.box_only and self.as_imported
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class LabelRevision:
     """Who changed which mask, when, from what. `parent` is the number of the revision it was based on.
 
     provenance: one of PROVENANCES. human_made: no machine proposed any of it; a restored mask keeps the answer of the one
-    it restores. batch: the bulk action that made it.
+    it restores. batch: the bulk action that made it. as_imported: it shows what the sample was imported with.
     """
 
     id: int
@@ -80,6 +90,7 @@ class LabelRevision:
     provenance: str
     human_made: bool
     batch: str | None
+    as_imported: bool
 
 
 @dataclass(frozen=True)

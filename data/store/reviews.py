@@ -102,10 +102,6 @@ class Reviews(Database):
         with self._transaction() as session:
             session.execute(delete(row).where(row.sample_id == sample_id, row.reviewer == reviewer.strip()))
 
-    def lease(self, sample_id: int) -> Lease | None:
-        """The lease in force, if there is one."""
-        return self.leases().get(sample_id)
-
     def leases(self) -> dict[int, Lease]:
         """The leases in force, by sample id."""
         row = t.LeaseRow

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 
 from core.errors import RequestError
 from data.store import tables as t
@@ -18,7 +18,7 @@ from data.store.batches import Batches
 from data.store.database import now_utc, values_of
 from data.store.drafts import Drafts
 from data.store.honeypots import Honeypots
-from data.store.labels import COUNTING, Labels, append_revision
+from data.store.labels import COUNTING, Labels, append_revision, counting_revisions
 from data.store.records import ImageRecord, ImportReport, NewSample, Noise, Problem, Run, Sample, Score
 from data.store.reviews import STATE, Reviews, with_state
 
@@ -56,15 +56,18 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         self, *, class_name: str | None = None, split: str | None = None, ids: Sequence[int] | None = None
     ) -> list[Sample]:
         """By id, ascending."""
-        query = with_state(select(t.SampleRow, t.ImageRow, STATE).join(t.ImageRow)).order_by(t.SampleRow.id)
+        sample, label = t.SampleRow, t.LabelRevisionRow
+        as_imported = func.coalesce(label.as_imported, True)  # one without a label was not corrected
+        query = with_state(counting_revisions(select(sample, t.ImageRow, STATE, as_imported))).order_by(sample.id)
+        query = query.join(t.ImageRow).outerjoin(label, (label.sample_id == sample.id) & (label.number == COUNTING))
         if class_name is not None:
-            query = query.where(t.SampleRow.class_name == class_name)
+            query = query.where(sample.class_name == class_name)
         if split is not None:
-            query = query.where(t.SampleRow.split == split)
+            query = query.where(sample.split == split)
         if ids is not None:
-            query = query.where(t.SampleRow.id.in_(ids))
+            query = query.where(sample.id.in_(ids))
         with self._transaction() as session:
-            return [_sample(sample, image, state) for sample, image, state in session.execute(query)]
+            return [_sample(*row) for row in session.execute(query)]
 
     def sample(self, sample_id: int) -> Sample:
         """Raises RequestError for an unknown id."""
@@ -139,24 +142,24 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
                 session.merge(t.ScoreRow(**values.pop("metrics"), **values))
 
     def scores(self, run_id: str | None = None, split: str | None = None) -> pd.DataFrame:
-        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path, box_only,
-        current_revision and review_state, and the provenance and human_made of the label it was scored against."""
-        sample = t.SampleRow
-        scored = (t.LabelRevisionRow.sample_id == t.ScoreRow.sample_id) & (t.LabelRevisionRow.number == t.ScoreRow.revision)
+        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path,
+        current_revision and review_state, and of the label it was scored against provenance, human_made and whether it is a box."""
+        sample, label = t.SampleRow, t.LabelRevisionRow
+        scored = (label.sample_id == t.ScoreRow.sample_id) & (label.number == t.ScoreRow.revision)
         query = with_state(
             select(
                 *t.ScoreRow.__table__.columns,
                 sample.class_name,
                 sample.file_name,
                 t.ImageRow.path.label("image_path"),
-                sample.box_only,
                 COUNTING.label("current_revision"),
                 STATE.label("review_state"),
-                t.LabelRevisionRow.provenance,
-                t.LabelRevisionRow.human_made,
+                label.provenance,
+                label.human_made,
+                and_(sample.box_only, label.as_imported).label("is_box"),
             )
             .join(sample, sample.id == t.ScoreRow.sample_id)
-            .join(t.LabelRevisionRow, scored)
+            .join(label, scored)
             .outerjoin(t.HoneypotRow, t.HoneypotRow.sample_id == sample.id)
             .join(t.ImageRow, t.ImageRow.hash == sample.image_hash)
             .order_by(t.ScoreRow.run_id, t.ScoreRow.sample_id)
@@ -214,8 +217,8 @@ def _newest_first(table: Any, *columns: Any) -> Any:
     return select(*(columns or (table,))).order_by(table.created_at.desc())
 
 
-def _sample(row: t.SampleRow, image: t.ImageRow, state: str) -> Sample:
-    values = values_of(row) | {"review_state": state}
+def _sample(row: t.SampleRow, image: t.ImageRow, state: str, as_imported: bool) -> Sample:
+    values = values_of(row) | {"review_state": state, "as_imported": as_imported}
     return Sample(**values, image_path=image.path, size_hw=(image.height, image.width), px_per_mm=image.px_per_mm)
 
 

@@ -74,6 +74,7 @@ class LabelRevisionRow(Base):
     provenance: Mapped[str] = mapped_column(String(20), server_default="drawn")
     human_made: Mapped[bool] = mapped_column(server_default=text("true"))
     batch: Mapped[str | None] = mapped_column(String(40))
+    as_imported: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class LabelSetRow(Base):

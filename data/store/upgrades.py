@@ -36,6 +36,12 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
     (  # how long a decision took
         "ALTER TABLE reviews ADD COLUMN seconds FLOAT",
     ),
+    (  # whether a label is the imported one, whatever its number
+        "ALTER TABLE label_revisions ADD COLUMN as_imported BOOLEAN DEFAULT false NOT NULL",
+        "UPDATE label_revisions SET as_imported = EXISTS (SELECT 1 FROM label_revisions AS first WHERE first.number = 1 AND "
+        "first.sample_id = label_revisions.sample_id AND "
+        "json_extract(first.rle, '$.counts') = json_extract(label_revisions.rle, '$.counts'))",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

@@ -12,11 +12,11 @@ from data.workspace import Workspace
 DEMO_SEED = 7_000
 
 
-def ensure_demo(workspace: Workspace, store: Store, on_progress: Progress) -> None:
-    """Fill an empty workspace with demo photos; one that holds samples is left alone."""
+def ensure_demo(workspace: Workspace, store: Store, on_progress: Progress, size_hw: tuple[int, int] = (480, 640)) -> None:
+    """Fill an empty workspace with demo photos of that size; one that holds samples is left alone."""
     if store.samples():
         return
     on_progress("paint demo walls", 0, 1)
     with tempfile.TemporaryDirectory() as folder:
-        write_roboflow_export(Path(folder), DEMO_SEED, cracks=(36, 8), taping=(28, 6), size_hw=(480, 640))
+        write_roboflow_export(Path(folder), DEMO_SEED, cracks=(36, 8), taping=(28, 6), size_hw=size_hw)
         prepare(Path(folder), workspace, store, on_progress=on_progress)

@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.masks.mask import decode_rle, encode_rle
-from dashboard import state
 from dashboard.label_changes import around
 from data.exchange.export import export_bytes, export_name
 from data.exchange.formats import FORMATS
@@ -19,11 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def page(workspace, store, monkeypatch):
-    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(workspace.root))
-    monkeypatch.setattr("sys.argv", ["app"])
-    state._opened.clear()
-    app = AppTest.from_file(str(ROOT / "pages" / "exchange.py"), default_timeout=180).run()
+def page(workspace, show):
+    app = show("exchange")
     app.text_input(key="reviewer").set_value("Ann")
     return app
 
@@ -149,3 +145,16 @@ def test_the_picture_of_a_change_is_cut_to_it_and_stays_on_the_photo():
     assert (rows, columns) == (slice(0, 120), slice(280, 400))
     mask[:, 10] = True
     assert around(mask) == (slice(0, 300), slice(0, 400))
+
+
+def test_photos_without_shapes_are_asked_about(page, store):
+    sample = store.samples()[0]
+    height, width = sample.size_hw
+    frame = f'<image id="0" name="{sample.file_name}" width="{width}" height="{height}"/>'
+    declared = f"<meta><task><labels><label><name>{sample.class_name}</name></label></labels></task></meta>"
+    upload(page, "a.xml", f"<annotations>{declared}{frame}</annotations>".encode())
+    assert shown(page)["Differ"] == "0"
+    next(box for box in page.checkbox if box.label.startswith("A photo without shapes")).check().run()
+    assert shown(page)["Differ"] == "1"
+    press(page, "Save 1 label")
+    assert not decode_rle(store.label(sample.id).rle).any()

@@ -1,50 +1,53 @@
 """Every page, run by Streamlit's own AppTest on a real workspace."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from core.masks.mask import decode_rle
+from core.metrics.overlap import count_pixels, dice, iou, precision, recall
 from core.metrics.table import HEADLINE, TITLES
 from core.models.predictor import Predictor
 from core.sizes.band_size import band_size
-from dashboard import state
 from data.exchange.sizes_table import sizes_table
-from data.synthetic.demo import ensure_demo
-from training.config import load_config
-from training.runs.execution import execute
-from training.runs.runs import create_run, run_folder
-from training.scoring.evaluation import evaluate
+from training.review.attention import attention
+from training.runs.runs import run_folder
 from training.scoring.stored_probs import mask_at, read_probs
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
 
 
+TO_DO = {
+    "before_after": "drywall-qa prepare RAW_DIR",
+    "data_report": "drywall-qa prepare RAW_DIR",
+    "exchange": "drywall-qa prepare RAW_DIR",
+    "failures": "Launch one on the Train page",
+    "fix_masks": "drywall-qa prepare RAW_DIR",
+    "metrics": "Launch one on the Train page",
+    "overview": "drywall-qa prepare RAW_DIR",
+    "prompt_lab": "Upload a photo",
+    "queue": "drywall-qa prepare RAW_DIR",
+    "reviewers": "Begin on the Queue page",
+    "train": "drywall-qa prepare RAW_DIR",
+}
+
+
 @pytest.fixture
-def trained(workspace, store, tiny_checkpoint, monkeypatch):
-    """The page sees a workspace with one finished and scored run; returns the run's id."""
-    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(workspace.root))
-    monkeypatch.setattr("sys.argv", ["app"])
-    state._opened.clear()
-    run = create_run(
-        workspace, store, load_config("quick", ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"])
-    )
-    execute(workspace, store, run.id)
-    evaluate(workspace, store, run.id)
-    return run.id
+def workspace(trained_workspace):
+    return trained_workspace
 
 
-def show(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=120)
-    for key, value in query.items():
-        app.query_params[key] = value
-    return app.run()
+@pytest.fixture
+def trained(trained_once, workspace):
+    """The pages see a workspace with one finished and scored run; its id."""
+    return trained_once[1]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "overview"])
-def test_page_runs_without_an_error(trained, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_page_runs_without_an_error(trained, show, name):
     app = show(name)
     assert not app.exception
     assert not app.error
@@ -52,15 +55,34 @@ def test_page_runs_without_an_error(trained, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_page_of_an_empty_workspace_says_what_to_do(tmp_path, monkeypatch, name):
-    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(tmp_path / "empty"))
-    monkeypatch.setattr("sys.argv", ["app"])
-    state._opened.clear()
+def test_page_of_an_empty_workspace_says_what_to_do(tmp_path, on_the_pages, show, name):
+    on_the_pages(tmp_path / "empty")
     app = show(name)
+    assert not app.exception
+    assert not app.error
+    (told,) = app.info
+    assert TO_DO[name] in told.value
+    assert not app.success  # nothing is done yet
+
+
+def test_the_overview_counts_what_is_there_and_opens_what_wants_attention(trained, store, show):
+    app = show("overview")
+    samples = store.samples()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    by_class = {name.capitalize(): str(sum(s.class_name == name for s in samples)) for name in ("cracks", "taping")}
+    assert metrics == {"Samples": str(len(samples)), **by_class, "Reviewed": f"0 of {len(samples)}", "Runs": "1"}
+    table = app.dataframe[0].value
+    assert {split: int(table[split].sum()) for split in table} == dict(Counter(s.split for s in samples))
+    assert any(f"`{trained}` · finished" in text.value for text in app.markdown)
+    assert [text.value.partition("\n")[0].strip() for text in app.markdown][: len(attention(store))] == [
+        f"**{item.title}**" for item in attention(store)
+    ]
+    app.button(key=f"failures_{trained}").click().run()
+    assert app.title[0].value == "Failures"
     assert not app.exception
 
 
-def test_gallery_shows_the_worst_first(trained, store):
+def test_gallery_shows_the_worst_first(trained, store, show):
     app = show("failures")
     scores = store.scores(trained, "test").sort_values("iou")
     shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
@@ -68,16 +90,22 @@ def test_gallery_shows_the_worst_first(trained, store):
     assert len(shown) == min(12, len(scores))
 
 
-def test_a_link_opens_the_sample_and_the_threshold_follows(trained, store):
+def test_a_link_opens_the_sample_and_the_threshold_follows(trained, workspace, store, show):
     sample = str(store.scores(trained, "test")["sample_id"].iloc[0])
     app = show("failures", sample=sample, run=trained)
     assert [metric.label for metric in app.metric][:2] == ["IoU", "Dice"]
-    low = float(app.slider(key=f"threshold_{sample}").set_value(0.05).run().metric[3].value)
-    high = float(app.slider(key=f"threshold_{sample}").set_value(0.95).run().metric[3].value)
-    assert low >= high
+    probs, truth = (
+        read_probs(run_folder(workspace, trained).probs_path("test", int(sample))),
+        decode_rle(store.label(int(sample)).rle),
+    )
+    for threshold in (0.05, 0.4, 0.95):
+        numbers = app.slider(key=f"threshold_{sample}").set_value(threshold).run().metric
+        counts = count_pixels(mask_at(probs, threshold), truth)
+        expected = {"IoU": iou(counts), "Dice": dice(counts), "Precision": precision(counts), "Recall": recall(counts)}
+        assert {m.label: m.value for m in numbers if m.label in expected} == {k: f"{v:.3f}" for k, v in expected.items()}
 
 
-def test_the_address_carries_every_filter_of_the_gallery(trained, store):
+def test_the_address_carries_every_filter_of_the_gallery(trained, store, show):
     scores = store.scores(trained, "test")
     app = show("failures", run=trained, by="tolerant_f1_2px", order="best first", iou="0-0.9")
     shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
@@ -91,12 +119,12 @@ def test_the_address_carries_every_filter_of_the_gallery(trained, store):
     assert app.query_params["by"] in ("tolerant_f1_2px", ["tolerant_f1_2px"])
 
 
-def test_metrics_table_equals_the_scores(trained, store):
+def test_metrics_table_equals_the_scores(trained, store, show):
     table = show("metrics").dataframe[0].value
     assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())
 
 
-def test_every_metric_is_behind_a_toggle(trained, store):
+def test_every_metric_is_behind_a_toggle(trained, store, show):
     app = show("metrics")
     assert list(app.dataframe[0].value) == ["mIoU", *(TITLES[key] for key in HEADLINE[1:]), "samples"]
     app.toggle[1].set_value(True).run()
@@ -105,7 +133,7 @@ def test_every_metric_is_behind_a_toggle(trained, store):
     assert float(every.loc["Recall", "overall"]) == pytest.approx(store.scores(trained, "test")["recall"].mean(), abs=1e-4)
 
 
-def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained, workspace, store):
+def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained, workspace, store, show):
     scores = store.scores(trained, "test").sort_values("iou", kind="stable")
     sizes = sizes_table(store, ids=scores["sample_id"].tolist()).set_index("sample").loc[scores["sample_id"]]
     table = show("failures", **{"as": "Table"}).dataframe[0].value
@@ -129,7 +157,7 @@ def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained,
     assert ("length, m" in joints) == has_joint
 
 
-def test_a_scale_is_typed_on_the_desk_and_forgotten(trained, store):
+def test_a_scale_is_typed_on_the_desk_and_forgotten(trained, store, show):
     sample = store.samples(split="test")[0]
     app = show("fix_masks", sample=str(sample.id), reviewer="Ann")
     app.session_state["below"] = "Sizes"
@@ -145,11 +173,11 @@ def test_a_scale_is_typed_on_the_desk_and_forgotten(trained, store):
     assert store.sample(sample.id).px_per_mm is None
 
 
-def test_the_metrics_page_offers_the_report_in_both_forms(trained):
+def test_the_metrics_page_offers_the_report_in_both_forms(trained, show):
     assert [button.label for button in show("metrics").get("download_button")] == ["Report (PDF)", "Report (HTML)"]
 
 
-def test_deciding_writes_a_review(trained, store):
+def test_deciding_writes_a_review(trained, store, show):
     sample = store.samples(split="test")[0].id
     app = show("fix_masks", sample=str(sample))
     app.text_input(key="reviewer").set_value("Ann").run()
@@ -158,7 +186,7 @@ def test_deciding_writes_a_review(trained, store):
     assert store.reviews(sample)[0].reviewer == "Ann"
 
 
-def test_deciding_without_a_name_is_a_sentence(trained, store):
+def test_deciding_without_a_name_is_a_sentence(trained, store, show):
     sample = store.samples(split="test")[0].id
     app = show("fix_masks", sample=str(sample))
     next(button for button in app.button if button.label == "Accept").click().run()
@@ -166,7 +194,7 @@ def test_deciding_without_a_name_is_a_sentence(trained, store):
     assert store.sample(sample).review_state == "to review"
 
 
-def test_launch_form_refuses_what_cannot_be(trained, store):
+def test_launch_form_refuses_what_cannot_be(trained, store, show):
     app = show("train")
     app.number_input(key="train_quick_lr").set_value(-1.0).run()
     next(button for button in app.button if button.label == "Launch").click().run()
@@ -174,7 +202,7 @@ def test_launch_form_refuses_what_cannot_be(trained, store):
     assert len(store.runs()) == 1
 
 
-def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypatch):
+def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypatch, show):
     launched = []
     monkeypatch.setattr("training.runs.runs.launch", lambda w, s, config: launched.append(config) or store.run(trained))
     app = show("train")
@@ -197,7 +225,7 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
     assert (config.labels.boxes, config.labels.sam, config.cache.max_gb) == ("proposal", "facebook/sam2.1-hiera-tiny", 2.5)
 
 
-def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeypatch):
+def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeypatch, show):
     resumed = []
     monkeypatch.setattr("training.runs.runs.relaunch", lambda w, s, run_id: resumed.append(run_id))
     assert not [button for button in show("train").button if button.label == "Resume"]  # it is finished
@@ -206,14 +234,14 @@ def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeyp
     assert resumed == [trained]
 
 
-def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained):
+def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained, show):
     app = show("prompt_lab")
     assert [slider.value for slider in app.slider] == [0.5, 0.5]
     app.number_input(key=f"inference_run {trained}_tiles").set_value(10).run()
     assert "inference.tiles" in app.error[0].value
 
 
-def test_prompt_lab_looks_again_for_a_prompt_but_not_for_a_threshold(trained, monkeypatch):
+def test_prompt_lab_looks_again_for_a_prompt_but_not_for_a_threshold(trained, monkeypatch, show):
     looks, predict = [], Predictor.predict
     monkeypatch.setattr(Predictor, "predict", lambda *asked: looks.append(asked[2]) or predict(*asked))
     app = show("prompt_lab")
@@ -222,15 +250,3 @@ def test_prompt_lab_looks_again_for_a_prompt_but_not_for_a_threshold(trained, mo
     app.text_area[0].set_value("segment crack").run()
     assert looks[1:] == [["segment crack"]]
     assert not app.exception
-
-
-def test_demo_workspace_is_made_once(tmp_path):
-    from data.workspace import Workspace
-
-    workspace = Workspace.open(tmp_path)
-    store = workspace.store()
-    ensure_demo(workspace, store, lambda *_: None)
-    count = len(store.samples())
-    ensure_demo(workspace, store, lambda *_: None)
-    assert len(store.samples()) == count > 70
-    store.close()

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.masks.mask import decode_rle
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
-from dashboard import state
+from core.metrics.table import TITLES
 from data.store.records import NewSample, Score
 from training.config import load_config
 from training.review.queue import review_queue
@@ -20,12 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def desk(workspace, store, monkeypatch):
+def desk(workspace, store):
     """Runs `old` and `new` scored every sample; both are as sure as 0.95 of the label, moved by three pixels in `old`.
     Between them one test label was fixed. The masks are written by hand, so no model is asked."""
-    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(workspace.root))
-    monkeypatch.setattr("sys.argv", ["app"])
-    state._opened.clear()
     fixed = store.samples(split="test")[0]
     for run_id, shift in (("old", 3), ("new", 0)):
         if run_id == "new":
@@ -51,18 +48,11 @@ def desk(workspace, store, monkeypatch):
     return store
 
 
-def show(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=180)
-    for key, value in query.items():
-        app.query_params[key] = value
-    return app.run()
-
-
 def press(app: AppTest, label: str) -> AppTest:
     return next(button for button in app.button if button.label.startswith(label)).click().run()
 
 
-def test_taking_the_next_needs_a_name_and_leases_it(desk):
+def test_taking_the_next_needs_a_name_and_leases_it(desk, show):
     app = show("queue", run="old")
     assert not app.exception
     press(app, "Take the next")
@@ -76,14 +66,14 @@ def test_taking_the_next_needs_a_name_and_leases_it(desk):
     assert (lease.reviewer, lease.sample_id) == ("Ann", first)
 
 
-def test_the_filter_names_its_reasons(desk):
+def test_the_filter_names_its_reasons(desk, show):
     app = show("queue", run="old")
     next(box for box in app.text_input if box.label == "Reason contains").set_value("boxes only").run()
     boxes = [s for s in desk.samples() if s.box_only and s.review_state == "to review" and s.revision == 1]
     assert any(m.value.startswith(f"**{len(boxes)} samples wait**") for m in app.markdown)
 
 
-def test_many_are_accepted_at_once_and_undone_as_one(desk):
+def test_many_are_accepted_at_once_and_undone_as_one(desk, show):
     app = show("queue", run="new")
     app.text_input(key="reviewer").set_value("Ann").run()
     waiting = [s for s in desk.samples() if s.review_state == "to review"]
@@ -100,7 +90,7 @@ def test_many_are_accepted_at_once_and_undone_as_one(desk):
     assert "accepted" not in set(desk.counts()["review_state"])
 
 
-def test_honeypots_are_planted_and_lifted(desk):
+def test_honeypots_are_planted_and_lifted(desk, show):
     for sample in desk.samples()[:4]:
         desk.add_review(sample.id, "accepted", "Lead")
     app = show("reviewers")
@@ -118,7 +108,7 @@ def test_honeypots_are_planted_and_lifted(desk):
     assert not desk.honeypots()
 
 
-def test_the_page_of_reviewers_shows_two_who_differ(desk):
+def test_the_page_of_reviewers_shows_two_who_differ(desk, show):
     sample = desk.sample(1)
     for name, mask in (("Ann", np.ones(sample.size_hw, bool)), ("Bob", np.arange(sample.size_hw[1]) < 64)):
         mask = np.broadcast_to(mask, sample.size_hw).copy()
@@ -128,7 +118,7 @@ def test_the_page_of_reviewers_shows_two_who_differ(desk):
     assert next(metric for metric in app.metric if metric.label == "Mean IoU").value == "0.500"
 
 
-def test_before_and_after_says_what_the_fix_bought(desk):
+def test_before_and_after_says_what_the_fix_bought(desk, show):
     app = show("before_after", old="old", new="new")
     assert not app.exception
     assert not app.error
@@ -139,7 +129,7 @@ def test_before_and_after_says_what_the_fix_bought(desk):
     assert app.metric[0].delta.startswith("+")
 
 
-def test_freezing_needs_a_name_that_is_free(desk):
+def test_freezing_needs_a_name_that_is_free(desk, show):
     app = show("before_after")
     press(app, "Freeze")
     assert "needs a name" in app.error[0].value
@@ -175,7 +165,7 @@ def test_the_history_restores_and_compares(desk):
     assert "Revision 1 is revision 3 now" in app.success[0].value
 
 
-def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(desk):
+def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(desk, show):
     both = {sample.image_hash for sample in desk.samples(class_name="taping")}
     photo = next(sample for sample in desk.samples(class_name="cracks") if sample.image_hash not in both)
     desk.add_samples([], [NewSample(photo.image_hash, "taping", photo.file_name, "train", False, None)])
@@ -190,3 +180,22 @@ def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(d
     assert not app.exception
     label = desk.labels()[waiting.id]
     assert (label.number, label.area_px, label.author) == (1, 0, "Ann")
+
+
+@pytest.mark.parametrize(
+    ("address", "threshold"),
+    [({"run": "old"}, 0.4), ({"run": "new"}, 0.6), ({}, 0.6), ({"run": "never scored"}, None)],
+    ids=lambda value: value.get("run", "the-newest") if isinstance(value, dict) else "",
+)
+def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, show, address, threshold):
+    sample = desk.samples()[0]
+    for run_id, at in (("old", 0.4), ("new", 0.6)):
+        score = next(row for row in desk.scores(run_id).itertuples() if row.sample_id == sample.id)
+        values = {key: getattr(score, key) for key in Score.__dataclass_fields__ if key != "metrics"}
+        metrics = {key: getattr(score, key) for key in TITLES}
+        desk.save_scores([Score(**values | {"threshold": at, "metrics": metrics})])
+    app = show("fix_masks", sample=str(sample.id), **address)
+    assert not app.exception
+    (opening,) = app.session_state["openings"].values()
+    assert opening.shown["threshold"] == threshold
+    assert (opening.shown["probs"] is None) == (threshold is None)

@@ -108,6 +108,13 @@ def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_ch
     )
     assert len(document["masks"]) == len(list((tmp_path / "masks").iterdir())) == 3
     assert "broken.jpg is empty" in document["refused"][0]
+    for path in photos.glob("*.jpg"):
+        path.write_bytes(b"")
+    (photos / "IMG_1.NEF").write_bytes(b"raw")
+    command = [photos, "segment crack", "--checkpoint", tiny_checkpoint, "--out", tmp_path / "none"]
+    said = run("predict", *command, workspace=tmp_path / "ws", code=1)
+    assert "IMG_1.NEF is of a kind" in said
+    assert "none of the 5 pictures" in said
 
 
 @pytest.mark.parametrize(
@@ -163,6 +170,24 @@ def test_exports_come_back(workspace, store, tmp_path):
     run("export", "--format", "yolo", "--out", tmp_path / "yolo", workspace=workspace.root)
     assert (tmp_path / "yolo" / "classes.txt").read_text() == "cracks\ntaping\n"
     assert len(list((tmp_path / "yolo" / "labels").rglob("*.txt"))) == len({hash_ for hash_, _ in before})
+
+
+def test_an_import_that_could_use_nothing_fails_and_still_reports(workspace, store, tmp_path):
+    sample = store.samples()[0]
+    height, width = sample.size_hw
+    frame = f'<image id="0" name="{sample.file_name}" width="{width}" height="{height}"/>'
+    declared = f"<meta><task><labels><label><name>{sample.class_name}</name></label></labels></task></meta>"
+    (tmp_path / "a.xml").write_text(f"<annotations>{declared}{frame}</annotations>")
+    command = [sys.executable, "-m", "training.cli", "import-labels", str(tmp_path / "a.xml"), "--format", "cvat", "--json"]
+    command += ["--workspace", str(workspace.root)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["unsaid"], document["saved"]) == (1, [sample.id], [])
+    assert "its label of" in document["notes"][0]["text"]
+    assert "nothing in" in done.stderr
+    emptied = subprocess.run([*command, "--empty"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (emptied.returncode, json.loads(emptied.stdout)["saved"]) == (0, [sample.id])
+    assert not decode_rle(store.label(sample.id).rle).any()
 
 
 def one_photo(folder: Path, annotations: list, size_wh=(40, 30), stated_wh=(40, 30)) -> Path:

@@ -1,8 +1,11 @@
 """Predicting with a run's or a named checkpoint: what the command line, the evaluation and the pages share."""
 
+import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from core.errors import RequestError
 from core.masks.mask import write_mask_png
 from core.models.clipseg import PromptSegmenter
 from core.models.names import COMPACT, GROUNDED_SAM, SAM3
-from core.models.number_formats import in_fastest_format
+from core.models.number_formats import in_format
 from core.models.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO, Prediction, Predictor, TextToMask
 from core.prompts import class_of_prompt, slug
 from core.settings import InferenceSettings
@@ -18,6 +21,9 @@ from data.store.store import Store
 from data.workspace import Workspace
 from training.config import make_config
 from training.runs.runs import run_folder
+
+_LONGEST_NAME_BYTES = 230
+"""File systems take 255; a file that is being written is called a little longer."""
 
 
 @lru_cache(maxsize=3)
@@ -41,6 +47,11 @@ def _predictor(source: str, written: float, inference: InferenceSettings) -> Tex
     return Predictor(_segmenter(source, written), inference)
 
 
+def named_predictor(checkpoint: str = COMPACT, inference: Mapping[str, Any] | None = None) -> TextToMask:
+    """A checkpoint by name: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID. Raises as `load_predictor`."""
+    return _predictor(checkpoint, 0.0, _changed(WHOLE_PHOTO, inference))
+
+
 def load_predictor(
     workspace: Workspace,
     store: Store,
@@ -48,18 +59,15 @@ def load_predictor(
     checkpoint: str = COMPACT,
     inference: Mapping[str, Any] | None = None,
 ) -> TextToMask:
-    """The run's best checkpoint, or a named one: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID.
+    """The run's best checkpoint, or a named one as `named_predictor` takes it.
 
     A run made by `training.scoring.checkpoint` has no checkpoint of its own and predicts with the one it names. The last three stay in
     memory; a rewritten one is read again. inference: settings that replace the run's own. Raises RequestError for a run that
     has no checkpoint yet, CheckpointError for a name that cannot be loaded, ConfigError for a setting out of range.
     """
-    settings = inference_settings(store, run_id)
-    if inference:
-        settings = make_config({"inference": settings.model_dump() | {**inference}}, "the request").inference
     if run_id is None:
-        return _predictor(checkpoint, 0.0, settings)
-    run = store.run(run_id)
+        return named_predictor(checkpoint, inference)
+    run, settings = store.run(run_id), _changed(inference_settings(store, run_id), inference)
     config = run_folder(workspace, run_id).best_checkpoint / "config.json"
     if not config.is_file() and run.status == "finished" and run.best_epoch is None:
         return _predictor(run.checkpoint, 0.0, settings)  # scored as it is, never trained
@@ -68,14 +76,18 @@ def load_predictor(
     return _predictor(str(config.parent), config.stat().st_mtime, settings)
 
 
-_fastest = lru_cache(maxsize=2)(in_fastest_format)
+_smaller = lru_cache(maxsize=2)(in_format)
 
 
-def in_fastest(predictor: TextToMask) -> TextToMask:
-    """The same predictor in int8 or bf16, where that is measured to pay and to change nothing (`core.models.number_formats`)."""
+def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
+    """The same predictor in a number format that was decided on; in fp32 where this machine or checkpoint cannot have it."""
     if not isinstance(predictor, Predictor):
         return predictor
-    return Predictor(_fastest(predictor.segmenter), predictor.inference)
+    return Predictor(_smaller(predictor.segmenter, name), predictor.inference)
+
+
+def _changed(settings: InferenceSettings, inference: Mapping[str, Any] | None) -> InferenceSettings:
+    return make_config({"inference": settings.model_dump() | {**(inference or {})}}, "the request").inference
 
 
 def inference_settings(store: Store, run_id: str | None) -> InferenceSettings:
@@ -108,9 +120,28 @@ def mask_name(image_name: str, prompt: str) -> str:
     return f"{Path(image_name).stem}__{slug(prompt)}.png"
 
 
-def write_masks(image_name: str, predictions: Sequence[Prediction], thresholds: Sequence[float], folder: Path) -> list[Path]:
-    """One PNG a prompt: one channel, {0, 255}, the photo's size. thresholds: one a prediction."""
-    paths = [folder / mask_name(image_name, prediction.prompt) for prediction in predictions]
+def mask_names(image_names: Sequence[str], prompts: Sequence[str]) -> dict[tuple[str, str], str]:
+    """`mask_name` of each photo and prompt. A name that an earlier one has, or that file systems which know neither case nor
+    Unicode's two spellings would take for it, gets 8 characters of a hash; so does one too long for a file."""
+    names: dict[tuple[str, str], str] = {}
+    taken: set[str] = set()
+    for image_name, prompt in product(image_names, prompts):
+        name = mask_name(image_name, prompt)
+        if _on_disk(name) in taken or len(name.encode()) > _LONGEST_NAME_BYTES:
+            digest = hashlib.sha256(f"{image_name}\0{prompt}".encode()).hexdigest()[:8]
+            start = name.removesuffix(".png").encode()[: _LONGEST_NAME_BYTES - len(f"_{digest}.png")]
+            name = f"{start.decode(errors='ignore')}_{digest}.png"
+        taken.add(_on_disk(name))
+        names[image_name, prompt] = name
+    return names
+
+
+def _on_disk(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def write_masks(predictions: Sequence[Prediction], thresholds: Sequence[float], paths: Sequence[Path]) -> list[Path]:
+    """One PNG a prediction: one channel, {0, 255}, the photo's size, its number format as text. Returns the paths."""
     for path, prediction, threshold in zip(paths, predictions, thresholds, strict=True):
-        write_mask_png(prediction.mask(threshold), path)
-    return paths
+        write_mask_png(prediction.mask(threshold), path, prediction.number_format)
+    return list(paths)

@@ -85,7 +85,7 @@ def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts
             sight.prediction,
             sight.probs,
             threshold=float(score.threshold),
-            box_only=bool(score.box_only) and score.revision == 1,
+            box_only=bool(score.is_box),
             ceiling=_finite(getattr(score, "ceiling", None)),
         )
         causes[int(score.sample_id)] = cause_of(measures)

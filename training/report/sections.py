@@ -295,6 +295,8 @@ def _reproducibility(facts: Facts) -> list[Block]:
         ("started from", run.checkpoint),
         *((f"sha256 of {name}", digest) for name, digest in facts.checkpoint.items()),
     ]
+    if formats := provenance.get("number_formats"):
+        rows.append(("number formats", ", ".join(f"{use}: {name}" for use, name in sorted(formats.items()))))
     if machine:
         rows += [
             ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"),

@@ -69,7 +69,7 @@ def _reservations(facts: Facts) -> list[str]:
             f"With only {count(len(facts.scores), 'sample')} the mean is uncertain: its 95% interval runs from "
             f"{bounds[0]:.2f} to {bounds[1]:.2f}."
         )
-    boxes = int((facts.scores["box_only"] & (facts.scores["revision"] == 1)).sum())
+    boxes = int(facts.scores["is_box"].sum())
     if boxes:
         text.append(
             f"Of the labels, {boxes} {'is a box' if boxes == 1 else 'are boxes'} only: IoU understates a right mask there."

@@ -35,7 +35,7 @@ def attention(store: Store) -> list[Attention]:
     if refused:
         why = "They are not in the data set; the reasons are listed."
         found.append(Attention(f"{refused} items were refused on import", why, "See the list", "data_report"))
-    boxes = [s for s in samples if s.box_only and s.revision == 1 and s.review_state == "to review"]
+    boxes = [s for s in samples if s.is_box and s.review_state == "to review"]
     if boxes:
         why = "A box around a diagonal joint is mostly bare wall. Draw the seam over it."
         action = Attention(f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id})

@@ -1,28 +1,23 @@
 """Seams found in boxes, kept in the workspace: finding them takes seconds a photo, and neither photo nor boxes change."""
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-import core.seams.bands
-import core.seams.seams
-import core.seams.search
 from core.files import write_atomically
 from core.photos import Photo
-from core.seams.seams import Seam, propose_seams
+from core.seams.seams import SEARCH_VERSION, Seam, propose_seams
 
 
 def kept_seams(folder: Path, image_hash: str, boxes_xywh: Sequence[Sequence[float]], photo: Callable[[], Photo]) -> list[Seam]:
     """The seams `propose_seams` finds in each box of a photo, from `folder` where they were found before.
 
-    photo: reads it, asked only where they were not. Whatever changes the search (its code) makes what is kept old.
+    photo: reads it, asked only where they were not. Another SEARCH_VERSION makes what is kept old.
     """
-    asked = json.dumps([_version(), image_hash, [list(map(float, box)) for box in boxes_xywh]])
+    asked = json.dumps([SEARCH_VERSION, image_hash, [list(map(float, box)) for box in boxes_xywh]])
     path = folder / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
     if path.is_file():
         return [_seam(*entry) for entry in json.loads(path.read_bytes())]
@@ -38,10 +33,3 @@ def kept_seams(folder: Path, image_hash: str, boxes_xywh: Sequence[Sequence[floa
 def _seam(points_xy: list[list[float]], width_px: float, confidence: float, box_xywh: list[float]) -> Seam:
     x, y, width, height = box_xywh
     return Seam(np.array(points_xy), width_px, confidence, (x, y, width, height))
-
-
-@cache
-def _version() -> str:
-    """Of the code that looks for seams: nobody has to think of a number."""
-    sources = (inspect.getsource(module) for module in (core.seams.seams, core.seams.search, core.seams.bands))
-    return hashlib.sha256("".join(sources).encode()).hexdigest()

@@ -52,7 +52,7 @@ def seam_proposals(workspace: Workspace, store: Store, class_name: str | None = 
     """The joints found inside the boxes of box-only labels that wait; a sample is as sure as its least sure seam."""
 
     def propose(sample: Sample) -> tuple[Rle, float] | None:
-        if not sample.box_only or sample.revision > 1 or sample.class_name != SEAM_CLASS:
+        if not sample.is_box or sample.class_name != SEAM_CLASS:
             return None
         mask, seams = propose_label(workspace, store, sample)
         return (encode_rle(mask), min(seam.confidence for seam in seams)) if seams else None

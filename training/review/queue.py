@@ -108,7 +108,7 @@ def take_next(store: Store, queue: Sequence[QueueEntry], reviewer: str, after: i
 def _of_label(sample: Sample) -> list[tuple[float, str]]:
     if sample.revision == 0:
         return [(NO_LABEL, "no label yet")]
-    return [(BOX_ONLY, "the label is boxes only")] if sample.box_only and sample.revision == 1 else []
+    return [(BOX_ONLY, "the label is boxes only")] if sample.is_box else []
 
 
 def _severities(store: Store, run_id: str | None) -> dict[int, list[tuple[float, str]]]:

@@ -40,7 +40,7 @@ def with_tight_label(
     workspace: Workspace, example: Example, sample: Sample, revision: LabelRevision, labels: LabelSettings, sam: BoxSam | None
 ) -> Example:
     """The example with its boxes replaced as `labels.boxes` says; what is no box label of a joint any more stays as it is."""
-    if labels.boxes == "box" or not sample.box_only or revision.number > 1 or sample.class_name != SEAM_CLASS:
+    if labels.boxes == "box" or not sample.is_box_in(revision) or sample.class_name != SEAM_CLASS:
         return example
     boxed = decode_rle(example.rle)
     tight = _proposed(workspace, sample, sample.boxes or _region_boxes(boxed), sam)[0]

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import json
 import logging
 import os
 import signal
@@ -23,19 +24,21 @@ from core.errors import DrywallError, RequestError
 from core.files import write_atomically
 from core.models.box_sam import BoxSam
 from core.models.clipseg import PromptSegmenter
+from core.models.number_formats import available
 from core.settings import LabelSettings
 from core.train.dataset import Example, PromptedDataset
 from core.train.feature_cache import FeatureCache
-from core.train.trainer import Event, Outcome, State, mixed_precision, train
+from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
 from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
+from training.inference.formats import machine_format, recorded_formats
 from training.inference.predictors import load_predictor
 from training.review.tight_labels import with_tight_label
 from training.runs.model_card import model_card
 from training.runs.provenance import record_provenance
-from training.runs.runs import check_resumable, run_folder
+from training.runs.runs import RunFolder, check_resumable, run_folder
 from training.runs.scratch import SCRATCH, untrained_segmenter
 from training.scoring.evaluation import evaluate
 from training.scoring.thresholds import best_thresholds, save_thresholds
@@ -80,9 +83,11 @@ def execute(
     )
     stopping = _listen_for_stop()
     try:
+        config = make_config(run.config, f"run {run_id}")
+        formats = json.loads(agreed(lambda: json.dumps(_formats(folder, config))))
         if first:
-            record_provenance(store, folder.environment)
-        outcome = _train(workspace, store, run, tell, stopping.is_set, resume)
+            record_provenance(store, folder.environment, formats)
+        outcome = _train(workspace, store, run, _in_format(config, formats), tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(workspace, store, run, tell)
         if first and outcome.best_epoch and not outcome.stopped and _labelled(store, "test"):
@@ -114,6 +119,27 @@ def execute(
 def _labelled(store: Store, split: str) -> bool:
     labels = store.labels()
     return any(sample.id in labels for sample in store.samples(split=split))
+
+
+def _formats(folder: RunFolder, config: RunConfig) -> dict[str, str]:
+    """The number formats the run recorded when it started, else as they are decided now."""
+    recorded = recorded_formats(folder)
+    if "training" in recorded:
+        return recorded
+    precision = mixed_precision(config.train)
+    return {"training": "fp32" if precision == "no" else precision, "prediction": machine_format()}
+
+
+def _in_format(config: RunConfig, formats: dict[str, str]) -> RunConfig:
+    """The configuration with what `auto` was decided to be; fp32 where this machine has no such format, and that is said."""
+    if config.train.precision != "auto":
+        return config
+    name = formats["training"]
+    if not available(name, device_type()):
+        logger.warning("the run began in %s, which this machine does not have; it goes on in fp32", name)
+        name = "fp32"
+    precision = "no" if name == "fp32" else name
+    return make_config(config.model_dump() | {"train": config.train.model_dump() | {"precision": precision}})
 
 
 def agreed(make: Callable[[], str]) -> str:
@@ -158,9 +184,15 @@ def examples(
 
 
 def _train(
-    workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None], should_stop: Callable[[], bool], resume: bool
+    workspace: Workspace,
+    store: Store,
+    run: Run,
+    config: RunConfig,
+    tell: Callable[[Event], None],
+    should_stop: Callable[[], bool],
+    resume: bool,
 ) -> Outcome:
-    config, folder = make_config(run.config, f"run {run.id}"), run_folder(workspace, run.id)
+    folder = run_folder(workspace, run.id)
     train_examples = examples(workspace, store, "train", run.label_set, config.labels)
     val_examples = examples(workspace, store, "val", run.label_set, config.labels)
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)

@@ -1,4 +1,4 @@
-"""Provenance: what a run was made with and from, written into its folder when it starts and never changed after."""
+"""Provenance: what a run was made with and from, written into its folder when it first starts and never changed after."""
 
 import json
 import platform
@@ -32,9 +32,13 @@ PACKAGES = (
 )
 
 
-def record_provenance(store: Store, path: Path) -> None:
-    """Write `environment` and `data_facts` as one JSON document."""
-    document = {**environment(), "data": data_facts(store)}
+def record_provenance(store: Store, path: Path, number_formats: dict[str, str]) -> None:
+    """Write `environment`, the formats of `training.inference.formats.run_formats` and `data_facts` as one JSON document.
+
+    A run that is resumed keeps the document of its start; one that was begun before formats were recorded gets them added.
+    """
+    known = json.loads(path.read_text("utf-8")) if path.is_file() else {**environment(), "data": data_facts(store)}
+    document = {**known, "number_formats": number_formats}
     write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
 
 
@@ -46,7 +50,7 @@ def environment() -> dict[str, Any]:
         "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "accelerator": _accelerator(),
@@ -67,8 +71,8 @@ def data_facts(store: Store) -> dict[str, Any]:
         "samples": len(samples),
         "groups": len(by_source(samples)),
         "leaks": len(find_leaks(samples)),
-        "box_only": sum(sample.box_only and sample.revision == 1 for sample in samples),
-        "corrected": sum(sample.revision > 1 for sample in samples),
+        "box_only": sum(sample.is_box for sample in samples),
+        "corrected": sum(not sample.as_imported for sample in samples),
         "counts": {name: dict(by_split) for name, by_split in sorted(counts.items())},
     }
 
@@ -88,7 +92,8 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The CPU's name, as the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere Python knows the name
     if cpuinfo.is_file():
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]

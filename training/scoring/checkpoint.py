@@ -8,6 +8,7 @@ from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig
+from training.inference.formats import machine_format
 from training.inference.predictors import load_predictor
 from training.runs.provenance import record_provenance
 from training.runs.runs import create_run, run_folder
@@ -28,7 +29,7 @@ def score(workspace: Workspace, store: Store, config: RunConfig, split: str, on_
     if not samples:
         raise RequestError(f"split {split} holds no samples; choose another or import more photos")
     run = create_run(workspace, store, config)
-    record_provenance(store, run_folder(workspace, run.id).environment)
+    record_provenance(store, run_folder(workspace, run.id).environment, {"prediction": machine_format()})
     started = datetime.now(UTC)
     store.update_run(run.id, status="finished", started_at=started, finished_at=started, seconds=0.0)
     evaluate(workspace, store, run.id, split, on_progress)

@@ -11,6 +11,7 @@ from core.metrics.overlap import count_pixels, iou
 from core.metrics.table import HEADLINE, MEAN_KEYS, all_metrics
 from core.photos import read_photo
 from core.progress import Progress, silent
+from data.exchange.photo_names import export_names
 from data.store.records import SPLITS, Score
 from data.store.store import Store
 from data.workspace import Workspace
@@ -44,6 +45,7 @@ def evaluate(
     samples = [sample for sample in store.samples(split=split) if sample.id in labels]
     if not samples:
         raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
+    names = export_names(samples)
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
         prompt = config.synonyms[sample.class_name][0]
@@ -53,7 +55,8 @@ def evaluate(
         write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
         threshold = thresholds[sample.class_name]
         mask = mask_at(probs, threshold)
-        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt))
+        name = mask_name(names[sample.image_hash], prompt)
+        write_mask_png(mask, folder.evaluation(split) / "masks" / name, prediction.number_format)
         label = labels[sample.id]
         truth = decode_rle(label.rle)
         counts = count_pixels(mask, truth)

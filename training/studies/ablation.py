@@ -9,6 +9,7 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,41 +75,56 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20, help="of every row but the last, which keeps its recipe's")
     parser.add_argument("--only", action="append", help="a row's name; may be given several times")
     arguments = parser.parse_args()
-    workspace = Workspace.open(arguments.folder)
+    chosen = [variant for variant in VARIANTS if not arguments.only or variant.name in arguments.only]
+    run_ablation(arguments.data, arguments.folder, arguments.epochs, chosen)
+
+
+def run_ablation(
+    data: Path,
+    folder: Path,
+    epochs: int,
+    variants: Sequence[Variant] = VARIANTS,
+    checkpoint: Path = COMPACT_FOLDER,
+    settings: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """A row a variant: printed, returned, and all of them in FOLDER/ablation.json. settings: `KEY=VALUE` on top of every row's."""
+    workspace = Workspace.open(folder)
     store = workspace.store()
     if not store.samples():
-        prepare(arguments.data, workspace, store, keep_source=True, class_of_folder={"cracks": "cracks"})
-    truths = {path.stem: read_mask_png(path) for path in (arguments.data / "cracks" / "pixel_truth").glob("*.png")}
+        prepare(data, workspace, store, keep_source=True, class_of_folder={"cracks": "cracks"})
+    truths = {path.stem: read_mask_png(path) for path in (data / "cracks" / "pixel_truth").glob("*.png")}
     rows, runs = [], dict[tuple[str, ...], tuple[str, float]]()
-    for variant in VARIANTS:
-        if arguments.only and variant.name not in arguments.only:
-            continue
+    for variant in variants:
         key = (variant.recipe, str(variant.branch), *variant.settings)
         if key not in runs:
-            runs[key] = _train(workspace, store, variant, arguments.epochs)
+            start = checkpoint if variant.branch else _without_branch(checkpoint, folder / "coarse")
+            runs[key] = _train(workspace, store, variant, start, epochs, settings)
         run_id, seconds = runs[key]
         rows.append(
             {"row": variant.name, "run": run_id, "minutes": seconds / 60} | _score(workspace, store, run_id, variant, truths)
         )
-        write_atomically(arguments.folder / "ablation.json", (json.dumps(rows, indent=2) + "\n").encode())
+        write_atomically(folder / "ablation.json", (json.dumps(rows, indent=2) + "\n").encode())
         print(_line(rows[-1]), flush=True)
+    store.close()
+    return rows
 
 
-def _train(workspace: Workspace, store: Store, variant: Variant, epochs: int) -> tuple[str, float]:
-    checkpoint = COMPACT_FOLDER if variant.branch else _without_branch(workspace.root / "coarse")
-    settings = [f"checkpoint={checkpoint}", f"name={json.dumps(variant.name[:60])}", *variant.settings]
+def _train(
+    workspace: Workspace, store: Store, variant: Variant, checkpoint: Path, epochs: int, settings: Sequence[str]
+) -> tuple[str, float]:
+    chosen = [f"checkpoint={checkpoint}", f"name={json.dumps(variant.name[:60])}", *variant.settings]
     if variant.recipe == "published":
-        settings += [f"train.epochs={epochs}", "train.lr=5e-4", "train.patience=1000", "train.precision=auto"]
-    run = create_run(workspace, store, load_config(variant.recipe, settings))
+        chosen += [f"train.epochs={epochs}", "train.lr=5e-4", "train.patience=1000", "train.precision=auto"]
+    run = create_run(workspace, store, load_config(variant.recipe, [*chosen, *settings]))
     began = time.monotonic()
     execute(workspace, store, run.id)
     return run.id, time.monotonic() - began
 
 
-def _without_branch(folder: Path) -> Path:
-    """The compact checkpoint as plain CLIPSeg."""
+def _without_branch(checkpoint: Path, folder: Path) -> Path:
+    """The checkpoint as plain CLIPSeg, in `folder`."""
     if not folder.is_dir():
-        shutil.copytree(COMPACT_FOLDER, folder, ignore=shutil.ignore_patterns("branch.*"))
+        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("branch.*"))
     return folder
 
 

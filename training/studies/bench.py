@@ -35,7 +35,6 @@ from training.inference.folder import photos_in, score_folder
 from training.runs.scratch import byte_level_tokenizer
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
-BATCH = 8
 EPOCHS, TRAIN_SAMPLES, VAL_SAMPLES = 18, 4_588, 982
 """The published schedule."""
 
@@ -52,18 +51,32 @@ class Row:
     ours_format: str | None = None
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large what is timed is. config: what `CLIPSegConfig` takes, the tokenizer's numbers aside. photos: in a folder;
+    batch: samples of a training step; product_side: of the square matrices behind the share of the machine's peak."""
+
+    config: dict[str, Any]
+    photos: int
+    batch: int
+    product_side: int
+
+
+PUBLISHED_SIZE = Size({"vision_config": {"patch_size": 16, "image_size": 224}, "text_config": {}}, 64, 8, 2048)
+"""Full size: ViT-B/16."""
+
+
 class Bench:
     """Both sides of every comparison, made once. rounds: how often each side is timed after one round to warm up."""
 
-    def __init__(self, rounds: int = 5) -> None:
+    def __init__(self, rounds: int = 5, size: Size = PUBLISHED_SIZE) -> None:
         torch.manual_seed(0)
-        self.rounds = rounds
+        self.rounds, self.size = rounds, size
         prompts = [prompt for synonyms in PUBLISHED_SYNONYMS.values() for prompt in synonyms]
         tokenizer = byte_level_tokenizer(prompts)
+        special = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
         config = CLIPSegConfig(
-            text_config={"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id},
-            vision_config={"patch_size": 16, "image_size": 224},
-            use_complex_transposed_convolution=True,
+            **size.config | {"text_config": size.config["text_config"] | special}, use_complex_transposed_convolution=True
         )
         images = ViTImageProcessorPil(
             size={"height": 352, "width": 352}, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
@@ -75,7 +88,7 @@ class Bench:
         self.by_format = {name: in_fastest_format(self.segmenter, [name]) for name in ("bf16", "int8")}
         self.photo = make_scene(1, (640, 640)).photo
         self._trained: tuple[Row, Row, Row] | None = None
-        self.peaks = {name: _matmul_flops(name) for name in product_seconds()}
+        self.peaks = {name: _matmul_flops(name, size.product_side) for name in product_seconds()}
 
     # -- inference -------------------------------------------------------------------------------------------------
 
@@ -131,11 +144,11 @@ class Bench:
 
         return self._compare(reference, ours, name if segmenter is not self.segmenter else "fp32")
 
-    def folder_scoring(self, photos: int = 64) -> Row:
+    def folder_scoring(self) -> Row:
         """A folder of 640x640 JPEGs to PNG masks on disk, whole pipeline, a photo, in the format that the check chose."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            for seed in range(photos):
+            for seed in range(self.size.photos):
                 Image.fromarray(make_scene(seed, (640, 640)).photo).save(folder / f"{seed}.jpg", quality=90)
             paths, predictor, prompt = photos_in(folder), Predictor(in_fastest_format(self.segmenter)), self.prompts[0]
             chosen = min(("fp32", *filter(pays, self.by_format)), key=product_seconds().__getitem__)
@@ -159,31 +172,32 @@ class Bench:
                 for _ in paths:
                     predictor.predict(self.photo, [prompt])
 
-            return self._compare(reference, ours, chosen, per=photos, counted=one_by_one)
+            return self._compare(reference, ours, chosen, per=self.size.photos, counted=one_by_one)
 
     # -- training --------------------------------------------------------------------------------------------------
 
     def train_epoch_cached(self) -> Row:
-        """A training step of 8 samples with the frozen backbone: forward, backward, step; ours from cached activations."""
+        """A training step of a batch with the frozen backbone: forward, backward, step; ours from cached activations."""
         return self._training()[0]
 
     def published_schedule(self) -> Row:
         """18 epochs of 4,588 samples with validation on 982, filling the cache included, from measured rates; in hours."""
         step, fill, validation = self._training()
-        batches, val_batches = TRAIN_SAMPLES / BATCH, VAL_SAMPLES / BATCH
+        batches, val_batches = TRAIN_SAMPLES / self.size.batch, VAL_SAMPLES / self.size.batch
         reference = EPOCHS * (batches * step.reference_ms + val_batches * validation.reference_ms)
-        filling = (TRAIN_SAMPLES + VAL_SAMPLES) / BATCH * fill.ours_ms
+        filling = (TRAIN_SAMPLES + VAL_SAMPLES) / self.size.batch * fill.ours_ms
         ours = filling + EPOCHS * (batches * step.ours_ms + val_batches * validation.ours_ms)
         return Row(reference / ours, reference, ours)
 
     def _training(self) -> tuple[Row, Row, Row]:
-        """Rows of a batch of 8: training step, filling the cache (against encoding in fp32), validation."""
+        """Rows of a batch: training step, filling the cache (against encoding in fp32), validation."""
         if self._trained is not None:
             return self._trained
         bf16 = pays("bf16")
         loss_of = SegmentationLoss(LossSettings())
-        photos, masks = torch.rand(BATCH, 3, 352, 352), (torch.rand(BATCH, 352, 352) > 0.95).float()
-        prompts = [self.prompts[number % len(self.prompts)] for number in range(BATCH)]
+        batch = self.size.batch
+        photos, masks = torch.rand(batch, 3, 352, 352), (torch.rand(batch, 352, 352) > 0.95).float()
+        prompts = [self.prompts[number % len(self.prompts)] for number in range(batch)]
         tokens = self.processor.tokenizer(prompts, padding=True, return_tensors="pt")
         ours = PromptSegmenter(_copy(self.reference), self.processor)
         attend_by_matmul(ours.trained_layers())
@@ -201,12 +215,12 @@ class Bench:
                 optimizers[0].zero_grad()
 
         with tempfile.TemporaryDirectory() as folder:
-            cache = FeatureCache(Path(folder), "bench", (3, 485, 768), 10**12)
+            cache = FeatureCache(Path(folder), "bench", (3, 485, self.reference.config.vision_config.hidden_size), 10**12)
 
             def fill() -> None:
                 with torch.inference_mode():
                     below = small.encode_below(small.pixel_values(photos))
-                for row in range(BATCH):
+                for row in range(batch):
                     cache.write(str(row), tuple(layer[row] for layer in below))
 
             def encode() -> None:
@@ -214,7 +228,7 @@ class Bench:
                     self.segmenter.encode_image(pixel_values)
 
             def our_step(train: bool = True) -> None:
-                entries = [cache.read(str(row)) for row in range(BATCH)]
+                entries = [cache.read(str(row)) for row in range(batch)]
                 below = tuple(torch.stack(layer).to(small.dtype) for layer in zip(*entries, strict=True))
                 with torch.set_grad_enabled(train), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                     logits = ours(None, prompts, below if bf16 else tuple(layer.float() for layer in below))
@@ -242,8 +256,10 @@ class Bench:
             if matmul:
                 attend_by_matmul(side.trained_layers())
             sides.append(side)
+        batch, config = self.size.batch, self.reference.config
         kind = torch.bfloat16 if bf16 else torch.float32
-        below, text = tuple(torch.randn(BATCH, 485, 768, dtype=kind) for _ in range(3)), torch.randn(BATCH, 512)
+        below = tuple(torch.randn(batch, 485, config.vision_config.hidden_size, dtype=kind) for _ in range(3))
+        text = torch.randn(batch, config.projection_dim)
 
         def step(segmenter: PromptSegmenter) -> None:
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -281,7 +297,7 @@ class Bench:
         """Medians over the rounds, interleaved; work of `per` units is divided by it. counted: does the products of ours."""
         flops = []
         for side in (reference, counted or ours):
-            with FlopCounterMode(display=False, custom_mapping=_FUSED) as counter:
+            with FlopCounterMode(display=False, custom_mapping=_INT8) as counter:
                 side()
             flops.append(counter.get_total_flops())
         seconds: list[list[float]] = [[], []]
@@ -315,12 +331,12 @@ NAMES = (
 )
 
 
-def run_bench(names: list[str], rounds: int, on_progress: Progress = silent) -> dict[str, Any]:
+def run_bench(names: list[str], rounds: int, on_progress: Progress = silent, size: Size = PUBLISHED_SIZE) -> dict[str, Any]:
     """The document of `drywall-qa bench --json`. names: some of NAMES, or none for all. Raises RequestError."""
     unknown = set(names) - set(NAMES)
     if unknown:
         raise RequestError(f"benchmark {', '.join(sorted(unknown))} is unknown; choose from {', '.join(NAMES)}")
-    chosen, bench = names or list(NAMES), Bench(rounds)
+    chosen, bench = names or list(NAMES), Bench(rounds, size)
     rows = {}
     for done, name in enumerate(chosen):
         on_progress(name, done, len(chosen))
@@ -340,8 +356,8 @@ def _product_flops(inputs: torch.Size, *_: Any, out_shape: torch.Size, **__: Any
     return 2 * inputs.numel() * out_shape[-1]
 
 
-_FUSED = dict.fromkeys((torch.ops.mkldnn._linear_pointwise, torch.ops.onednn.qlinear_pointwise), _product_flops)
-"""What the counter does not know of itself (`core.models.fused_layers`)."""
+_INT8 = {torch.ops.quantized.linear_dynamic: _product_flops}
+"""What the counter does not know of itself."""
 
 
 def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:
@@ -350,7 +366,7 @@ def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:
     return again
 
 
-def _matmul_flops(name: str, side: int = 2048) -> float:
+def _matmul_flops(name: str, side: int) -> float:
     """FLOP/s of the best of several square products."""
     left, right = torch.randn(2, side, side).mul(30).to(_DTYPES[name])
     best = float("inf")

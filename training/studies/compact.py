@@ -8,6 +8,7 @@ an hour and a half on 2 cores. Started again on the same folder, it goes on with
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,35 +34,48 @@ STAGES = ("scratch", "scratch_finish", "scratch_full")
 """From random weights, then on from there at a lower rate, then at the photos' own resolution."""
 
 
-def main(folder: Path) -> None:
+def make_compact(
+    folder: Path,
+    target: Path = COMPACT_FOLDER,
+    photos: tuple[int, int, int] = PHOTOS,
+    size_hw: tuple[int, int] = (640, 640),
+    settings: Sequence[str] = (),
+    workers: int = 2,
+) -> None:
+    """Everything from painting to the card in `target`. photos: how many to train on, choose by and measure; size_hw: of each.
+    settings: `KEY=VALUE` on top of every stage's own."""
     raw, workspace = folder / "raw", Workspace.open(folder / "workspace")
     store = workspace.store()
     if not store.samples():
-        write_exact_export(raw, SEED, PHOTOS, workers=2)
+        write_exact_export(raw, SEED, photos, size_hw, workers)
         prepare(raw, workspace, store, keep_source=True)
     ended = {run.name: run for run in store.runs() if run.status == "finished"}
     seconds, checkpoint = 0.0, SCRATCH
     for stage in STAGES:
         if stage not in ended:
-            run = create_run(workspace, store, load_config(stage, [f"name={stage}", f"checkpoint={checkpoint}"]))
+            run = create_run(workspace, store, load_config(stage, [f"name={stage}", f"checkpoint={checkpoint}", *settings]))
             execute(workspace, store, run.id, _report)
             ended[stage] = store.run(run.id)
         seconds += ended[stage].seconds or 0
         checkpoint = str(run_folder(workspace, ended[stage].id).best_checkpoint)
-    publish(workspace, store, ended[STAGES[-1]].id, seconds)
+    publish(workspace, store, ended[STAGES[-1]].id, seconds, target)
+    store.close()
 
 
-def publish(workspace: Workspace, store: Store, run_id: str, seconds: float) -> None:
-    """Copy the run's checkpoint into the project, with a card that tells its stages and its measured figures."""
+def publish(workspace: Workspace, store: Store, run_id: str, seconds: float, target: Path) -> None:
+    """Copy the run's checkpoint to `target`, with a card that tells its stages and its measured figures."""
     figures = measure(workspace, store, run_id)
     run, folder = store.run(run_id), run_folder(workspace, run_id)
-    shutil.rmtree(COMPACT_FOLDER, ignore_errors=True)
-    shutil.copytree(folder.best_checkpoint, COMPACT_FOLDER)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(folder.best_checkpoint, target)
     stages = " then ".join(f"configs/{stage}.yaml" for stage in STAGES)
     config = make_config({**run.config, "name": "compact", "checkpoint": f"random weights ({stages})"}, "compact")
     started = next(event for event in folder.read_events() if event["event"] == "started")
-    card = model_card(config, run, started["train"], started["val"], _section(figures, seconds), "other")
-    (COMPACT_FOLDER / "README.md").write_text(card, "utf-8")
+    hashes = {split: {sample.image_hash for sample in store.samples(split=split)} for split in ("train", "test")}
+    photos = {split: len(found) for split, found in hashes.items()}
+    section = _section(figures, seconds, photos["train"], photos["test"])
+    card = model_card(config, run, started["train"], started["val"], section, "other")
+    (target / "README.md").write_text(card, "utf-8")
     print(json.dumps(figures, indent=2))
 
 
@@ -94,14 +108,14 @@ def measure(workspace: Workspace, store: Store, run_id: str) -> dict[str, Any]:
     }
 
 
-def _section(figures: dict[str, Any], seconds: float) -> str:
+def _section(figures: dict[str, Any], seconds: float, trained: int, measured: int) -> str:
     rows = "".join(
         f"| {name} | {f['miou']:.3f} ({f['photos']}) | {f['left_clean']:.2f} ({f['photos_without']}) "
         f"| {f['overlap_with_other']:.3f} ({f['photos_with_both']}) |\n"
         for name, f in figures.items()
     )
-    return f"""Trained for {seconds / 60:.0f} minutes on 2 cores, on {PHOTOS[0]} generated photos, each with both prompts.
-Measured at full resolution, threshold 0.5, on {PHOTOS[2]} generated photos that training never saw, against pixel truth
+    return f"""Trained for {seconds / 60:.0f} minutes on 2 cores, on {trained} generated photos, each with both prompts.
+Measured at full resolution, threshold 0.5, on {measured} generated photos that training never saw, against pixel truth
 (photos in brackets):
 
 | class | mIoU where it is present | share left wholly clean where it is absent | IoU with the other class |
@@ -116,4 +130,4 @@ def _report(event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    make_compact(Path(sys.argv[1]))

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from core.masks.mask import decode_rle, encode_rle, fill_box, rle_box
-from data.exchange.coco_shapes import Speck, Unusable, draw_annotation, draw_annotations, side_px, unite
+from data.exchange.coco_shapes import Speck, Unusable, draw_annotation, draw_annotations, unite
+from data.exchange.labels import stated_size
 
 SIZE = (10, 12)
 SQUARE, OTHER = [2, 2, 8, 2, 8, 8, 2, 8], [9, 0, 12, 0, 12, 3, 9, 3]
@@ -106,7 +107,7 @@ def test_a_broken_segmentation_with_a_tiny_box_is_refused_and_no_speck():
                         (0, None), (None, None), ("1e400", None), (float("nan"), None)]
 )  # fmt: skip
 def test_sides_are_read_however_they_are_written(value, side):
-    assert side_px(value) == side
+    assert stated_size(value, 7) == (None if side is None else (side, 7))
 
 
 def test_sixty_thousand_points_and_three_hundred_others_take_no_time_on_twelve_megapixels():

@@ -40,7 +40,8 @@ def test_label_sets_leave_it_out(waiting):
 
 def test_a_drawn_label_is_its_first(waiting):
     saved = waiting.save_label(2, MASK, based_on=0, author="ann", tool="editor")
-    assert (saved.number, saved.parent) == (1, None)
+    assert (saved.number, saved.parent, saved.as_imported) == (1, None, False)
+    assert [sample.as_imported for sample in waiting.samples()] == [True, False]
     assert len(waiting.labels()) == 2
 
 

@@ -44,6 +44,7 @@ def test_an_old_workspace_keeps_its_work(old_database):
         store.restore(1, 1, based_on=2, author="ann")
     store.reopen(1, "ann")
     store.restore(1, 1, based_on=2, author="ann")
+    assert [revision.as_imported for revision in store.revisions(1)] == [True, False, True]
     store.close()
 
 

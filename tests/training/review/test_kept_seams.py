@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.seams.seams import propose_seams
+from core.seams.seams import SEARCH_VERSION, propose_seams
 from data.synthetic.walls import make_scene
 from training.review import kept_seams as module
 from training.review.kept_seams import kept_seams
@@ -44,9 +44,18 @@ def test_another_photo_box_or_search_is_looked_at_anew(asked, tmp_path, monkeypa
     kept_seams(tmp_path, "b", [box], photo)
     kept_seams(tmp_path, "a", [[box[0] + 1, *box[1:]]], photo)
     assert len(read) == 3
-    monkeypatch.setattr(module, "_version", lambda: "another search")
+    monkeypatch.setattr(module, "SEARCH_VERSION", module.SEARCH_VERSION + 1)
     kept_seams(tmp_path, "a", [box], photo)
     assert len(read) == 4
+
+
+def test_the_search_finds_what_its_version_number_stands_for(asked):
+    """If this fails, the search finds other seams: raise `SEARCH_VERSION`, then write down here what it finds now."""
+    box, photo, _ = asked
+    seams = propose_seams(photo(), box)
+    assert SEARCH_VERSION == 1
+    np.testing.assert_allclose([s.points_xy for s in seams], [[(199, 2), (641, 336)], [(535, 2), (103, 638)]], atol=1)
+    assert [s.width_px for s in seams] == pytest.approx([58, 50], abs=0.5)
 
 
 def test_no_boxes_need_no_photo(asked, tmp_path):
