@@ -30,7 +30,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
 
-    Every sample is scored; labels_of says which of them the document counts (see `summary`).
+    Every sample that has a label is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT, and to the store the scores and
     what the review queue is ordered by (`training.review.doubts.measure_noise`).
@@ -41,9 +41,10 @@ def evaluate(
     run, folder = store.run(run_id), run_folder(workspace, run_id)
     config = make_config(run.config, f"run {run_id}")
     predictor, thresholds = load_predictor(workspace, store, run_id), thresholds_by_class(workspace, store, run_id)
-    samples, labels, scores = store.samples(split=split), store.labels(), []
+    labels, scores = store.labels(), []
+    samples = [sample for sample in store.samples(split=split) if sample.id in labels]
     if not samples:
-        raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+        raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
     names = export_names(samples)
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
