@@ -81,8 +81,9 @@ def open_sample(workspace: Workspace, sample: Sample, reviewer: str, prediction:
     opening = _openings().get(st.session_state.get("opening", ""))
     if opening is None or (opening.sample.id, opening.reviewer) != (sample.id, reviewer):
         opening = reopen(workspace.store, sample, reviewer)
-    opening.sample = sample
-    label, draft = workspace.store.label(sample.id, opening.revision), opening.draft
+    store = workspace.store
+    opening.sample, opening.draft = sample, store.draft(sample.id, reviewer)  # a browser back from another page begins there
+    label, draft = store.label(sample.id, opening.revision), opening.draft
     opening.shown = {
         "module": address(module.encode(), "text/javascript", "module"),
         "photo": photo_address(workspace.photo_path(sample.image_path)),

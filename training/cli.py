@@ -24,6 +24,7 @@ from core.sizes.band_size import scale_from_points
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
 from data.exchange.label_import import LabelImport, read_import, save_import
+from data.exchange.placement import Exif
 from data.intake.preparation import prepare as prepare_workspace
 from data.synthetic.demo import ensure_demo
 from data.workspace import Workspace, default_root
@@ -51,6 +52,10 @@ WorkspaceOption = Annotated[
 LOOPBACK = "127.0.0.1"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout")]
 SplitOption = Annotated[str, typer.Option(help="train, val or test")]
+ExifOption = Annotated[
+    Exif | None,
+    typer.Option(help="Whether labels were drawn on the upright photo or on its stored pixels; default: as the sizes tell"),
+]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard")]
 HostOption = Annotated[str, typer.Option(help="Address the dashboard listens on; 0.0.0.0: whoever reaches it gets in")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
@@ -78,19 +83,29 @@ def demo(
 
 @app.command()
 def prepare(
-    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}")],
+    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}, or a ZIP archive of it")],
     workspace: WorkspaceOption,
     set_: SetOption = None,
-    class_: Annotated[list[str] | None, typer.Option("--class", metavar="FOLDER=CLASS", help="Map a folder to a class")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map a folder, or a category in it, to a class")
+    ] = None,
+    exif: ExifOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import COCO exports: inspect, render masks, group copies, split."""
+    """Import COCO exports: inspect, render masks, group copies, split.
+
+    Of several categories in a class folder those called as the class, or as its prompts, are taken; --class says of others.
+    """
     settings = load_config("published", set_ or []).split
     mapping = dict(_pair(text) for text in class_) if class_ else None
     opened = Workspace.open(workspace)
     with progress() as on_progress:
-        prepare_workspace(raw_dir, opened, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress)
+        report = prepare_workspace(
+            raw_dir, opened, **settings.model_dump(), class_of_folder=mapping, exif=exif, on_progress=on_progress
+        )
     print_inspection(opened.store, as_json)
+    if not any(row["images"] for row in report.rows):
+        raise AnnotationError(f"no photo of {raw_dir} could be imported; the reasons are listed in the report")
 
 
 @app.command()
@@ -363,6 +378,7 @@ def import_labels(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
+    exif: ExifOption = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="A photo without shapes has nothing there: empty its label, which stays otherwise")
     ] = False,
@@ -370,7 +386,7 @@ def import_labels(
 ) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     store = Workspace.open(workspace).store
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty)
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty, exif=exif)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
@@ -484,7 +500,7 @@ def _check_address(host: str, port: int) -> None:
 def _pair(text: str) -> tuple[str, str]:
     folder, separator, class_name = text.partition("=")
     if not separator or not folder or not class_name:
-        raise RequestError(f"--class {text} needs the form FOLDER=CLASS, for example walls=cracks")
+        raise RequestError(f"--class {text} needs the form NAME=CLASS, for example walls=cracks")
     return folder, class_name
 
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.masks.mask import decode_rle
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
 from core.metrics.table import TITLES
-from data.store.records import Score
+from data.store.records import NewSample, Score
 from training.config import load_config
 from training.review.queue import review_queue
 from training.runs.opened import OpenedRun
@@ -163,6 +163,23 @@ def test_the_history_restores_and_compares(desk):
     newest = desk.revisions(fixed.id)[0]
     assert (newest.number, newest.provenance, newest.author) == (3, "restored", "Bob")
     assert "Revision 1 is revision 3 now" in app.success[0].value
+
+
+def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(desk, show):
+    both = {sample.image_hash for sample in desk.samples(class_name="taping")}
+    photo = next(sample for sample in desk.samples(class_name="cracks") if sample.image_hash not in both)
+    desk.add_samples([], [NewSample(photo.image_hash, "taping", photo.file_name, "train", False, None)])
+    (waiting,) = [sample for sample in desk.samples() if sample.revision == 0]
+    for name in ("data_report", "queue", "reviewers", "exchange", "metrics", "failures"):
+        assert not show(name).exception
+    app = show("fix_masks", sample=str(waiting.id))
+    assert not app.exception
+    assert "no label yet" in app.title[0].value
+    app.text_input(key="reviewer").set_value("Ann").run()
+    next(button for button in app.button if button.label == "Accept").click().run()
+    assert not app.exception
+    label = desk.labels()[waiting.id]
+    assert (label.number, label.area_px, label.author) == (1, 0, "Ann")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from core.settings import LabelSettings
 from core.train.dataset import Example, PromptedDataset
 from core.train.feature_cache import FeatureCache
 from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
+from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
 from training.inference.formats import machine_format, recorded_formats
@@ -82,7 +83,7 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
         outcome = _train(run, _in_format(config, formats), tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(run, tell)
-        if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+        if first and outcome.best_epoch and not outcome.stopped and _labelled(store, "test"):
             tell({"event": "scoring"})
             evaluate(run, "test")
     except Exception as error:
@@ -106,6 +107,11 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
         best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
     )
     return outcome
+
+
+def _labelled(store: Store, split: str) -> bool:
+    labels = store.labels()
+    return any(sample.id in labels for sample in store.samples(split=split))
 
 
 def _formats(folder: RunFolder, config: RunConfig) -> dict[str, str]:

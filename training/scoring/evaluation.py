@@ -26,7 +26,7 @@ LABELS_OF = ("all", "human")
 def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent, labels_of: str = "all") -> dict[str, Any]:
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
 
-    Every sample is scored; labels_of says which of them the document counts (see `summary`).
+    Every sample that has a label is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT, and to the store the scores and
     what the review queue is ordered by (`training.review.doubts.measure_noise`).
@@ -35,9 +35,10 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
     if split not in SPLITS:
         raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
     store, folder, predictor, thresholds = run.store, run.folder, run.predictor(), run.thresholds
-    samples, labels, scores = store.samples(split=split), store.labels(), []
+    labels, scores = store.labels(), []
+    samples = [sample for sample in store.samples(split=split) if sample.id in labels]
     if not samples:
-        raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+        raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
     names = export_names(samples)
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
