@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
 from core.masks.mask import mask_png
@@ -37,9 +36,9 @@ prompts = [line for line in typed.splitlines() if line.strip()]
 
 with sentences():
     if uploaded is not None:
-        name, photo = uploaded.name, read_photo(uploaded.getvalue(), uploaded.name)
+        which, name, photo = uploaded.file_id, uploaded.name, read_photo(uploaded.getvalue(), uploaded.name)
     elif chosen:
-        name, photo = samples[chosen].file_name, photo_of(samples[chosen].image_path)
+        which, name, photo = samples[chosen].image_hash, samples[chosen].file_name, photo_of(samples[chosen].image_path)
     else:
         st.info("Upload a photo to begin.")
         st.stop()
@@ -51,11 +50,11 @@ with sentences():
         inference = settings_form(usual, f"inference_{source}", columns=1)
     predictor = load_predictor(workspace, store, run_id, source, inference)
     looked = st.session_state.get("looked")  # a moved threshold needs no second look
-    if looked is None or looked[0] is not predictor or looked[1] != prompts or not np.array_equal(looked[2], photo):
+    if looked is None or looked[0] is not predictor or looked[1:3] != (prompts, which):
         with st.spinner("Looking"):
             number_format = prediction_format(run_folder(workspace, run_id) if run_id else None)
             found = predict_alone(in_number_format(predictor, number_format), photo, prompts)
-        looked = st.session_state["looked"] = (predictor, prompts, photo, found)
+        looked = st.session_state["looked"] = (predictor, prompts, which, found)
     predictions = looked[3]
 
 for number, prediction in enumerate(predictions):
