@@ -229,7 +229,7 @@ def test_an_import_that_refused_everything_reports_and_exits_1(json_too, tmp_pat
     for dry in ([], ["--dry-run"]):
         command = ("import-labels", stranger, "--format", "coco", "--class", "crack=cracks", *dry, *json_too)
         code, out, err = in_process(capsys, monkeypatch, *command)
-        assert (code, "nothing of" in err) == (1, True)
+        assert (code, "nothing in" in err) == (1, True)
         assert "no photo of this workspace is called stranger.png" in out
         if json_too:
             assert (len(json.loads(out)["skipped"]), json.loads(out)["saved"]) == (1, [])

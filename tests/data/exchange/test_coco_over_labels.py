@@ -153,3 +153,10 @@ def test_a_sample_without_a_label_gets_its_first(place, tmp_path):
     assert {change.file_name: change.based_on for change in found.changes} == {"a.png": 1, "c.png": 0}
     assert save_import(store, found, "ann") == [1, 3]
     assert np.array_equal(decode_rle(store.label(3).rle), fill_box(NEW, SIZE))
+
+
+def test_a_photo_listed_twice_gets_both_labels_and_it_is_told(place, tmp_path):
+    file = coco(tmp_path / "a.json", [shape(1, 1, OLD), shape(2, 2, NEW)], ("a.png", "images\\A.PNG"))
+    found = read_import(place[1], file, "coco")
+    assert np.array_equal(changed(found)["a.png"], fill_box(OLD, SIZE) | fill_box(NEW, SIZE))
+    assert "2 labels for it, united" in found.notes[0].text

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from core.errors import AnnotationError
-from data.exchange.photo_names import FileFinder, PhotoFinder, export_names, picture_stem
+from data.exchange.photo_names import FileFinder, Names, PhotoFinder, export_names, picture_stem
 
 COMPOSED, PARTED = normalize("NFC", "Wände.jpg"), normalize("NFD", "Wände.jpg")
 SPELLINGS = [
@@ -76,6 +76,13 @@ def test_a_mask_beside_a_photo_is_not_the_photo(tmp_path):
 )
 def test_only_a_pictures_suffix_is_no_part_of_the_name(name, stem):
     assert picture_stem(name) == stem
+
+
+def test_a_stem_that_looks_like_a_whole_name_means_its_own_photo():
+    names = Names[int](any_suffix=True)
+    names.add("wall.jpg", 1)
+    names.add("wall.png.jpg", 2)
+    assert (names.find("wall.png"), names.find("wall.jpg"), names.find("wall")) == (2, 1, 1)
 
 
 def test_photos_of_the_workspace_are_found_however_their_names_are_spelt(store):
