@@ -86,6 +86,16 @@ def photo_size_hw(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def exif_orientation(path: Path) -> int:
+    """1 to 8 as EXIF counts: how viewers turn the stored picture; 1, as it is, also where the file says nothing usable."""
+    try:
+        with Image.open(path) as image:
+            found = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, ValueError, SyntaxError):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):  # 16-bit, 32-bit and float greys
         grey = np.asarray(image, dtype=np.float64)

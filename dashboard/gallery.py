@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
 from dashboard.state import open_workspace
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.figures import AGREEMENT_NAMES, paint, paint_agreement
-from training.scoring.stored_probs import Probs, mask_at, read_probs
+from training.scoring.stored_probs import Probs, mask_at
 
 LABEL_COLOUR = (0, 158, 115)
 
@@ -20,19 +20,19 @@ LABEL_COLOUR = (0, 158, 115)
 @st.cache_data(max_entries=64, show_spinner=False)
 def photo_of(image_path: str) -> Photo:
     """(H, W, 3) uint8."""
-    workspace, _ = open_workspace()
+    workspace = open_workspace()
     return read_photo(workspace.photo_path(image_path))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def truth_of(sample_id: int, revision: int) -> Mask:
     """(H, W) bool; a revision never changes, so it may be kept."""
-    return decode_rle(open_workspace()[1].label(sample_id, revision).rle)
+    return decode_rle(open_workspace().store.label(sample_id, revision).rle)
 
 
 def probs_of(run_id: str, split: str, sample_id: int) -> Probs:
     """(H, W) uint8 as the run's evaluation left them. Raises RequestError when there are none."""
-    return read_probs(run_folder(open_workspace()[0], run_id).probs_path(split, sample_id))
+    return OpenedRun(open_workspace(), run_id).probs(split, sample_id)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

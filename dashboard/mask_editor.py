@@ -72,7 +72,7 @@ def _openings() -> dict[str, Opening]:
     return st.session_state.setdefault("openings", {})
 
 
-def open_sample(workspace: Workspace, store: Store, sample: Sample, reviewer: str, prediction: Prediction | None) -> Opening:
+def open_sample(workspace: Workspace, sample: Sample, reviewer: str, prediction: Prediction | None) -> Opening:
     """The sample as it stands open in this browser, or opened now, with the draft the reviewer left.
 
     Call it in every full run of the page: it also puts what the browser fetches under its addresses.
@@ -80,7 +80,8 @@ def open_sample(workspace: Workspace, store: Store, sample: Sample, reviewer: st
     _spare_the_collector()
     opening = _openings().get(st.session_state.get("opening", ""))
     if opening is None or (opening.sample.id, opening.reviewer) != (sample.id, reviewer):
-        opening = reopen(store, sample, reviewer)
+        opening = reopen(workspace.store, sample, reviewer)
+    store = workspace.store
     opening.sample, opening.draft = sample, store.draft(sample.id, reviewer)  # a browser back from another page begins there
     label, draft = store.label(sample.id, opening.revision), opening.draft
     opening.shown = {

@@ -13,7 +13,6 @@ import streamlit as st
 
 from core.errors import DrywallError
 from data.store.records import Run
-from data.store.store import Store
 from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent
@@ -27,12 +26,13 @@ _cookie = st.components.v2.component(
 
 
 @st.cache_resource
-def _opened(root: str) -> tuple[Workspace, Store]:
+def _opened(root: str) -> Workspace:
     workspace = Workspace.open(Path(root))
-    return workspace, workspace.store()
+    assert workspace.store  # opened now, so that no two visitors do
+    return workspace
 
 
-def open_workspace() -> tuple[Workspace, Store]:
+def open_workspace() -> Workspace:
     """The workspace named on the command line, or the default one. One connection pool for all visitors."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--workspace", type=Path, default=default_root())

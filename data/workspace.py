@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from core.errors import WorkspaceError
@@ -45,8 +46,9 @@ class Workspace:
     def runs(self) -> Path:
         return self.root / "runs"
 
+    @cached_property
     def store(self) -> Store:
-        """Raises WorkspaceError when the database was made by a newer version."""
+        """Opened when it is first asked for. Raises WorkspaceError when the database was made by a newer version."""
         return Store(self.root / "qa.db")
 
     def photo_path(self, image_path: str) -> Path:

@@ -28,7 +28,7 @@ window.times = times; }"""
 
 
 def measure(workspace: Path) -> dict[str, str]:
-    store = Workspace.open(workspace).store()
+    store = Workspace.open(workspace).store
     emptiest = min(store.samples(), key=lambda sample: rle_area(store.label(sample.id).rle)).id  # a stroke on a label is none
     with dashboard(workspace) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -85,8 +85,8 @@ def _server_of(address: str) -> int:
 def make_workspace(root: Path) -> Path:
     write_roboflow_export(root / "raw", 3, cracks=(1, 1), taping=(1, 1), size_hw=(3000, 4000))
     workspace = Workspace.open(root / "workspace")
-    store = workspace.store()
-    prepare(root / "raw", workspace, store)
+    store = workspace.store
+    prepare(root / "raw", workspace)
     store.close()
     return workspace.root
 

@@ -18,6 +18,7 @@ from training.config import load_config
 from training.review.proposals import seam_proposals
 from training.review.reviewers import plant_honeypots
 from training.runs.execution import execute
+from training.runs.opened import OpenedRun
 from training.runs.runs import create_run
 from training.scoring.evaluation import evaluate
 
@@ -27,28 +28,28 @@ PX_PER_MM = 1.6
 
 def main(raw: Path, folder: Path) -> None:
     workspace = Workspace.open(folder)
-    store = workspace.store()
-    prepare(raw, workspace, store, **load_config("quick").split.model_dump())
-    train(workspace, store, "first look")
-    review(workspace, store, raw / "cracks" / "pixel_truth")
+    store = workspace.store
+    prepare(raw, workspace, **load_config("quick").split.model_dump())
+    train(workspace, "first look")
+    review(workspace, raw / "cracks" / "pixel_truth")
     store.freeze_labels("seams and cracks fixed")
-    train(workspace, store, "after the review", "seams and cracks fixed")
+    train(workspace, "after the review", "seams and cracks fixed")
     meet_honeypots(store)
 
 
-def train(workspace: Workspace, store: Store, name: str, label_set: str | None = None) -> None:
+def train(workspace: Workspace, name: str, label_set: str | None = None) -> None:
     config = load_config("quick").changed(name=name, label_set=label_set)
-    run = create_run(workspace, store, config)
-    execute(workspace, store, run.id, lambda event: print(event, flush=True) if event["event"] == "epoch" else None)
+    run = create_run(workspace, config)
+    execute(OpenedRun(workspace, run.id), lambda event: print(event, flush=True) if event["event"] == "epoch" else None)
     for split in ("val", "train"):
-        evaluate(workspace, store, run.id, split)
+        evaluate(OpenedRun(workspace, run.id), split)
 
 
-def review(workspace: Workspace, store: Store, truths: Path) -> None:
-    for number, proposal in enumerate(seam_proposals(workspace, store)):
+def review(workspace: Workspace, truths: Path) -> None:
+    for number, proposal in enumerate(seam_proposals(workspace)):
         sample = proposal.sample
-        store.take(sample.id, "Ann")
-        store.save_label(
+        workspace.store.take(sample.id, "Ann")
+        workspace.store.save_label(
             sample.id,
             proposal.rle,
             based_on=sample.revision,
@@ -58,17 +59,17 @@ def review(workspace: Workspace, store: Store, truths: Path) -> None:
             comment="the joint, not its box",
         )
         if number % 2:
-            store.add_review(sample.id, "accepted", "Ann")
+            workspace.store.add_review(sample.id, "accepted", "Ann")
         else:
-            store.release(sample.id, "Ann")
-    cracks = store.samples(class_name="cracks")
+            workspace.store.release(sample.id, "Ann")
+    cracks = workspace.store.samples(class_name="cracks")
     for sample in cracks[:REDRAWN]:
         truth = read_mask_png(truths / f"{Path(sample.file_name).stem}.png")
-        store.take(sample.id, "Bob")
-        store.save_label(sample.id, truth, based_on=sample.revision, author="Bob", tool="brush", comment="to the pixel")
-        store.add_review(sample.id, "accepted", "Bob")
-    store.set_scale(cracks[0].image_hash, PX_PER_MM, "Bob")
-    store.add_review(cracks[REDRAWN].id, "skipped", "Bob", "too blurred to tell")
+        workspace.store.take(sample.id, "Bob")
+        workspace.store.save_label(sample.id, truth, based_on=sample.revision, author="Bob", tool="brush", comment="to the pixel")
+        workspace.store.add_review(sample.id, "accepted", "Bob")
+    workspace.store.set_scale(cracks[0].image_hash, PX_PER_MM, "Bob")
+    workspace.store.add_review(cracks[REDRAWN].id, "skipped", "Bob", "too blurred to tell")
 
 
 def meet_honeypots(store: Store) -> None:

@@ -112,7 +112,7 @@ def await_desk(page: Page) -> None:
 
 def main(workspace: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    reviewed = max(Workspace.open(workspace).store().samples(), key=lambda sample: sample.revision).id
+    reviewed = max(Workspace.open(workspace).store.samples(), key=lambda sample: sample.revision).id
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         for theme, pages in (("light", PAGES), ("dark", DARK_PAGES)):

@@ -10,7 +10,8 @@ from training.config import load_config, make_config, shipped_configs
 from training.review.before_after import gains, paired_samples, score_missing, unscored_splits, what_fixes_bought
 from training.runs.runs import current_runs, launch
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Before and after")
 show_said()
 if not store.samples():
@@ -35,7 +36,7 @@ with st.expander("Freeze the labels and train again", expanded=len(runs) < 2, ic
         with sentences():
             before = as_before.get(recipe)
             config = make_config(before.config, recipe) if before else load_config(recipe)
-            launched = launch(workspace, store, config.changed(label_set=label_set, name=f"on {label_set}"[:60]))
+            launched = launch(workspace, config.changed(label_set=label_set, name=f"on {label_set}"[:60]))
         go_to("train", run=launched.id)
 
 if len(runs) < 2:
@@ -56,13 +57,13 @@ if missing:
                 bar.progress(done / total, what)
 
             with sentences():
-                score_missing(workspace, store, old_id, new_id, tell)
+                score_missing(workspace, old_id, new_id, tell)
             st.rerun()
 
 
 @st.cache_data(max_entries=8, show_spinner="Comparing")
 def compared(old: str, new: str, scored: int) -> pd.DataFrame:
-    return paired_samples(workspace, store, old, new)
+    return paired_samples(workspace, old, new)
 
 
 with sentences():

@@ -7,7 +7,8 @@ from dashboard.gallery import label_tile
 from dashboard.state import go_to, open_workspace
 from data.intake.duplicates import by_source, find_leaks
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Data")
 report = store.last_import()
 if report is None:

@@ -18,7 +18,8 @@ ABOUT_TABLES = {
     "sizes": ("Sizes", "length and widths of every label in px, and in mm and m where the photo has a scale"),
 }
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 name = reviewer()
 st.title("Import and export")
 show_said()
@@ -121,7 +122,7 @@ def row(form: str, title: str, about: str, label_set: str | None) -> None:
         st.markdown(f"**{title}** · {about}", width="stretch")
         st.download_button(
             "Download",
-            partial(export_bytes, workspace, store, form, label_set),
+            partial(export_bytes, workspace, form, label_set),
             export_name(form),
             key=f"export_{form}",
             icon=":material/download:",

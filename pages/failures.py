@@ -21,7 +21,8 @@ from training.scoring.stored_probs import mask_at
 PER_PAGE = {"Pictures": 12, "Table": 40}
 TABLE_METRICS = ("iou", "tolerant_f1_2px", "cldice", "boundary_iou")
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Failures")
 scores = store.scores()
 if scores.empty:

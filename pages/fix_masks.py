@@ -26,7 +26,8 @@ DECISIONS = {
     "skipped": ("Skip", "K", "Somebody else shall look"),
 }
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 name = reviewer().strip()
 st.html(COMPACT)
 run_id = st.query_params.get("run")
@@ -70,7 +71,7 @@ with sentences():
     sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
     scores, newest_first = store.scores(run_id), [run.id for run in store.runs()]
     prediction = prediction_of(sample.id)
-    opening = open_sample(workspace, store, sample, name, prediction)
+    opening = open_sample(workspace, sample, name, prediction)
 reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
 
 

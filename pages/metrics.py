@@ -9,10 +9,12 @@ from core.metrics.table import HEADLINE, MEAN_TITLES, METRICS
 from dashboard.charts import before_after, iou_histogram, threshold_lines
 from dashboard.state import open_workspace, pick, pick_run, sentences
 from training.report import write_report
+from training.runs.opened import OpenedRun
 from training.scoring.evaluation import compare, paired_scores, summary, threshold_curve
 from training.scoring.tables import comparison_rows, metric_rows
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Metrics")
 scores = store.scores()
 if scores.empty:
@@ -33,11 +35,11 @@ labels_of = "human" if human else "all"
 @st.cache_data(max_entries=16, show_spinner=False)
 def curve_of(run: str, part: str, labels: str, revisions: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:
     """`revisions`, of the labels today and when they were scored, are what makes a curve old."""
-    return threshold_curve(workspace, store, run, part, labels)
+    return threshold_curve(OpenedRun(workspace, run), part, labels)
 
 
 def report_bytes(suffix: str) -> bytes:
-    return getattr(write_report(workspace, store, run_id, split), suffix).read_bytes()
+    return getattr(write_report(OpenedRun(workspace, run_id), split), suffix).read_bytes()
 
 
 with sentences():

@@ -5,7 +5,8 @@ import streamlit as st
 from dashboard.state import go_to, open_workspace, page
 from training.review.attention import attention
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Drywall QA")
 st.caption(f"Workspace {workspace.root}")
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
 from core.masks.mask import mask_png
 from core.models.names import COMPACT, PUBLISHED
+from core.models.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO
 from core.photos import PHOTO_SUFFIXES, read_photo
 from core.prompts import PUBLISHED_SYNONYMS
 from dashboard.forms import settings_form
@@ -14,11 +14,12 @@ from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
 from training.inference.folder import predict_alone
 from training.inference.formats import prediction_format
-from training.inference.predictors import in_number_format, inference_settings, load_predictor, mask_name, threshold_of
-from training.runs.runs import run_folder
+from training.inference.predictors import in_number_format, mask_name, named_predictor
+from training.runs.opened import OpenedRun
 from training.scoring.figures import FALSE_POSITIVE, paint, paint_heat
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Prompt lab")
 with_checkpoint = [run.id for run in store.runs() if run.best_epoch]
 left, middle, right = st.columns([3, 3, 2])
@@ -32,14 +33,14 @@ typed = middle.text_area(
     help="Known ones: " + "; ".join(prompt for prompts in PUBLISHED_SYNONYMS.values() for prompt in prompts),
 )
 source = right.selectbox("Model", [*(f"run {run}" for run in with_checkpoint), COMPACT, PUBLISHED], accept_new_options=True)
-run_id = source.removeprefix("run ") if source.startswith("run ") else None
+run = OpenedRun(workspace, source.removeprefix("run ")) if source.startswith("run ") else None
 prompts = [line for line in typed.splitlines() if line.strip()]
 
 with sentences():
     if uploaded is not None:
-        name, photo = uploaded.name, read_photo(uploaded.getvalue(), uploaded.name)
+        which, name, photo = uploaded.file_id, uploaded.name, read_photo(uploaded.getvalue(), uploaded.name)
     elif chosen:
-        name, photo = samples[chosen].file_name, photo_of(samples[chosen].image_path)
+        which, name, photo = samples[chosen].image_hash, samples[chosen].file_name, photo_of(samples[chosen].image_path)
     else:
         st.info("Upload a photo to begin.")
         st.stop()
@@ -47,19 +48,19 @@ with sentences():
         st.warning('Type what to segment, for example "segment wall crack".')
         st.stop()
     with right.expander("Whole, in tiles, larger, mirrored"):
-        usual = inference_settings(store, run_id)
+        usual = run.config.inference if run else WHOLE_PHOTO
         inference = settings_form(usual, f"inference_{source}", columns=1)
-    predictor = load_predictor(workspace, store, run_id, source, inference)
+    predictor = run.predictor(inference) if run else named_predictor(source, inference)
     looked = st.session_state.get("looked")  # a moved threshold needs no second look
-    if looked is None or looked[0] is not predictor or looked[1] != prompts or not np.array_equal(looked[2], photo):
+    if looked is None or looked[0] is not predictor or looked[1:3] != (prompts, which):
         with st.spinner("Looking"):
-            number_format = prediction_format(run_folder(workspace, run_id) if run_id else None)
+            number_format = prediction_format(run.folder if run else None)
             found = predict_alone(in_number_format(predictor, number_format), photo, prompts)
-        looked = st.session_state["looked"] = (predictor, prompts, photo, found)
+        looked = st.session_state["looked"] = (predictor, prompts, which, found)
     predictions = looked[3]
 
 for number, prediction in enumerate(predictions):
-    usual_threshold = threshold_of(workspace, store, run_id, prediction.prompt)
+    usual_threshold = run.threshold_of(prediction.prompt) if run else DEFAULT_THRESHOLD
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(prediction.prompt, width="stretch")
         threshold = st.slider(

@@ -11,12 +11,14 @@ from data.store.records import REVIEW_STATES
 from training.review.doubts import measure_noise, measure_prompts
 from training.review.proposals import Proposal, model_proposals, seam_proposals
 from training.review.queue import AUDIT_SHARE, review_queue, take_next
+from training.runs.opened import OpenedRun
 from training.scoring.figures import paint
 
 PER_PAGE, PREVIEW = 12, 24
 MODEL, SEAMS = "the masks of the run", "seams found in boxes"
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 name = reviewer()
 st.title("Queue")
 show_said()
@@ -32,7 +34,7 @@ def measure(work: Callable[..., int], run: str) -> int:
     """Do the measuring behind a bar that shows only while something is measured."""
     place = st.empty()
     with sentences():
-        count = work(workspace, store, run, lambda what, done, total: place.progress(done / max(1, total), what))
+        count = work(OpenedRun(workspace, run), lambda what, done, total: place.progress(done / max(1, total), what))
     place.empty()
     return count
 
@@ -89,8 +91,8 @@ def offered(source: str, run: str | None, of_class: str, waiting: tuple[tuple[in
     """`waiting`, the samples and their revisions, is what makes an answer old."""
     wanted = None if of_class == "all" else of_class
     if source == SEAMS:
-        return seam_proposals(workspace, store, wanted)
-    return model_proposals(workspace, store, run, wanted) if run else []
+        return seam_proposals(workspace, wanted)
+    return model_proposals(OpenedRun(workspace, run), wanted) if run else []
 
 
 def accept_many() -> None:

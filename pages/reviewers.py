@@ -8,7 +8,8 @@ from dashboard.state import go_to, open_workspace, reviewer, say_after_rerun, se
 from training.review.reviewers import agreement, honeypot_scores, plant_honeypots, throughput
 from training.scoring.figures import paint_agreement
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 name = reviewer()
 st.title("Reviewers")
 show_said()

@@ -8,9 +8,11 @@ from dashboard.charts import loss_curves, miou_curves
 from dashboard.forms import settings_form
 from dashboard.state import go_to, open_workspace, pick_run, sentences
 from training.config import load_config, make_config, shipped_configs
-from training.runs.runs import ACTIVE, current_run, current_runs, history, launch, progress_of, relaunch, run_folder, stop
+from training.runs.opened import OpenedRun
+from training.runs.runs import ACTIVE, current_run, current_runs, history, launch, progress_of, relaunch, stop
 
-workspace, store = open_workspace()
+workspace = open_workspace()
+store = workspace.store
 st.title("Train")
 if store.counts().empty:
     st.info("There is nothing to train on yet. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
@@ -20,7 +22,7 @@ if store.counts().empty:
 def watch(run_id: str) -> None:
     """Everything about one run; looks again every two seconds while the run is active."""
     run = current_run(store, run_id)
-    events = run_folder(workspace, run_id).read_events()
+    events = OpenedRun(workspace, run_id).folder.read_events()
     progress = progress_of(events)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}", width="stretch")
@@ -29,10 +31,10 @@ def watch(run_id: str) -> None:
         ):
             with sentences():
                 stop(store, run_id)
-        can_go_on = run.status in ("failed", "stopped") and run_folder(workspace, run_id).last_state.is_file()
+        can_go_on = run.status in ("failed", "stopped") and OpenedRun(workspace, run_id).folder.last_state.is_file()
         if can_go_on and st.button("Resume", icon=":material/play_arrow:", help="Go on after the last whole epoch"):
             with sentences():
-                relaunch(workspace, store, run_id)
+                relaunch(OpenedRun(workspace, run_id))
                 st.rerun()
         if run.best_epoch and run.status not in ACTIVE and st.button("Browse failures", icon=":material/image_search:"):
             go_to("failures", run=run_id)
@@ -84,10 +86,10 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
         with sentences():
             checkpoint = str(start)
             if checkpoint.startswith("run "):
-                checkpoint = str(run_folder(workspace, checkpoint.removeprefix("run ")).best_checkpoint)
+                checkpoint = str(OpenedRun(workspace, checkpoint.removeprefix("run ")).folder.best_checkpoint)
             asked = {"name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set}
             config = make_config({**recipe.model_dump(), **asked, **values}, "the form")
-            launched = launch(workspace, store, config)
+            launched = launch(workspace, config)
             go_to("train", run=launched.id)
 
 if runs:

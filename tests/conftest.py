@@ -25,6 +25,7 @@ from data.workspace import Workspace
 from docs.screenshots import CHROMIUM
 from training.config import load_config
 from training.runs.execution import execute
+from training.runs.opened import OpenedRun
 from training.runs.runs import create_run
 from training.runs.scratch import untrained_segmenter
 from training.scoring.evaluation import evaluate
@@ -80,8 +81,8 @@ def prepared(raw_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A workspace filled from `raw_export`, to copy: nothing is ever written to it."""
     root = tmp_path_factory.mktemp("prepared") / "workspace"
     opened = Workspace.open(root)
-    store = opened.store()
-    prepare(raw_export, opened, store)
+    store = opened.store
+    prepare(raw_export, opened)
     store.close()
     return root
 
@@ -92,11 +93,11 @@ def trained_once(prepared: Path, tiny_checkpoint: Path, tmp_path_factory: pytest
     root = tmp_path_factory.mktemp("trained") / "workspace"
     shutil.copytree(prepared, root)
     opened = Workspace.open(root)
-    store = opened.store()
+    store = opened.store
     settings = ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"]
-    run = create_run(opened, store, load_config("quick", settings))
-    execute(opened, store, run.id)
-    evaluate(opened, store, run.id)
+    run = create_run(opened, load_config("quick", settings))
+    execute(OpenedRun(opened, run.id))
+    evaluate(OpenedRun(opened, run.id))
     store.close()
     return root, run.id
 
@@ -122,7 +123,7 @@ def on_the_pages(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def store(workspace: Workspace):
-    opened = workspace.store()
+    opened = workspace.store
     yield opened
     opened.close()
 

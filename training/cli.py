@@ -24,11 +24,12 @@ from core.sizes.band_size import scale_from_points
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
 from data.exchange.label_import import LabelImport, read_import, save_import
+from data.exchange.placement import Exif
 from data.intake.preparation import prepare as prepare_workspace
-from data.store.store import Store
 from data.synthetic.demo import ensure_demo
 from data.workspace import Workspace, default_root
 from training.config import load_config
+from training.runs.opened import OpenedRun
 from training.terminal import (
     bench_table,
     comparison_table,
@@ -51,6 +52,10 @@ WorkspaceOption = Annotated[
 LOOPBACK = "127.0.0.1"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout")]
 SplitOption = Annotated[str, typer.Option(help="train, val or test")]
+ExifOption = Annotated[
+    Exif | None,
+    typer.Option(help="Whether labels were drawn on the upright photo or on its stored pixels; default: as the sizes tell"),
+]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard")]
 HostOption = Annotated[str, typer.Option(help="Address the dashboard listens on; 0.0.0.0: whoever reaches it gets in")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
@@ -68,35 +73,45 @@ def demo(
 
     if dashboard_too:
         _check_address(host, port)
-    opened, store = _open(workspace)
+    opened = Workspace.open(workspace)
     with progress() as on_progress:
-        ensure_demo(opened, store, on_progress)
-        ensure_demo_run(opened, store, on_progress)
+        ensure_demo(opened, on_progress)
+        ensure_demo_run(opened, on_progress)
     if dashboard_too:
         dashboard(workspace, port, host)
 
 
 @app.command()
 def prepare(
-    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}")],
+    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}, or a ZIP archive of it")],
     workspace: WorkspaceOption,
     set_: SetOption = None,
-    class_: Annotated[list[str] | None, typer.Option("--class", metavar="FOLDER=CLASS", help="Map a folder to a class")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map a folder, or a category in it, to a class")
+    ] = None,
+    exif: ExifOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import COCO exports: inspect, render masks, group copies, split."""
+    """Import COCO exports: inspect, render masks, group copies, split.
+
+    Of several categories in a class folder those called as the class, or as its prompts, are taken; --class says of others.
+    """
     settings = load_config("published", set_ or []).split
     mapping = dict(_pair(text) for text in class_) if class_ else None
-    opened, store = _open(workspace)
+    opened = Workspace.open(workspace)
     with progress() as on_progress:
-        prepare_workspace(raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress)
-    print_inspection(store, as_json)
+        report = prepare_workspace(
+            raw_dir, opened, **settings.model_dump(), class_of_folder=mapping, exif=exif, on_progress=on_progress
+        )
+    print_inspection(opened.store, as_json)
+    if not any(row["images"] for row in report.rows):
+        raise AnnotationError(f"no photo of {raw_dir} could be imported; the reasons are listed in the report")
 
 
 @app.command()
 def inspect(workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
     """Show duplicates, leakage, label problems and class balance."""
-    print_inspection(_open(workspace)[1], as_json)
+    print_inspection(Workspace.open(workspace).store, as_json)
 
 
 @app.command()
@@ -111,29 +126,29 @@ def train(
     from training.runs.execution import agreed
     from training.runs.runs import create_run
 
-    opened, store = _open(workspace)
-    run_id = queued or agreed(lambda: create_run(opened, store, load_config(config, set_ or [])).id)
-    _execute(opened, store, run_id, as_json)
+    opened = Workspace.open(workspace)
+    run_id = queued or agreed(lambda: create_run(opened, load_config(config, set_ or [])).id)
+    _execute(OpenedRun(opened, run_id), as_json)
 
 
 @app.command()
 def resume(run: str, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
     """Go on with a stopped, failed or killed run after its last whole epoch; its weights end as if nothing had happened."""
-    opened, store = _open(workspace)
-    _execute(opened, store, run, as_json, resume=True)
+    opened = Workspace.open(workspace)
+    _execute(OpenedRun(opened, run), as_json, resume=True)
 
 
-def _execute(workspace: Workspace, store: Store, run_id: str, as_json: bool, *, resume: bool = False) -> None:
+def _execute(run: OpenedRun, as_json: bool, *, resume: bool = False) -> None:
     from accelerate import PartialState
 
     from training.runs.execution import execute
 
-    stderr.print(f"run {run_id} on {store.run(run_id).label_set}")
+    stderr.print(f"run {run.id} on {run.record.label_set}")
     with progress() as on_progress:
-        outcome = execute(workspace, store, run_id, partial(show_event, on_progress), resume=resume)
+        outcome = execute(run, partial(show_event, on_progress), resume=resume)
     best = {"epoch": outcome.best_epoch, "val_miou": outcome.best_val_miou if outcome.best_epoch else None}
     if PartialState().is_main_process:
-        emit({"run": run_id, "best": best, "seconds": outcome.seconds}, as_json, run_id)
+        emit({"run": run.id, "best": best, "seconds": outcome.seconds}, as_json, run.id)
 
 
 @app.command()
@@ -148,10 +163,10 @@ def evaluate(
     from training.scoring.evaluation import evaluate as evaluate_run
     from training.scoring.figures import write_failures
 
-    opened, store = _open(workspace)
+    opened = OpenedRun(Workspace.open(workspace), run)
     with progress() as on_progress:
-        document = evaluate_run(opened, store, run, split, on_progress, labels)
-        write_failures(opened, store, run, split, 4)
+        document = evaluate_run(opened, split, on_progress, labels)
+        write_failures(opened, split, 4)
     emit(document, as_json, metrics_table(document))
 
 
@@ -184,15 +199,7 @@ def predict(
     from core.photos import read_photo
     from training.inference.folder import photos_in, predict_alone, score_folder
     from training.inference.formats import prediction_format
-    from training.inference.predictors import (
-        in_number_format,
-        load_predictor,
-        mask_names,
-        named_predictor,
-        threshold_of,
-        write_masks,
-    )
-    from training.runs.runs import run_folder
+    from training.inference.predictors import in_number_format, mask_names, named_predictor, write_masks
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
@@ -205,9 +212,9 @@ def predict(
         predictor, folder = named_predictor(checkpoint, inference), None
         thresholds = [threshold or DEFAULT_THRESHOLD for _ in prompts]
     else:
-        opened, store = _open(workspace)
-        predictor, folder = load_predictor(opened, store, run, inference=inference), run_folder(opened, run)
-        thresholds = [threshold or threshold_of(opened, store, run, prompt) for prompt in prompts]
+        opened = OpenedRun(Workspace.open(workspace), run)
+        predictor, folder = opened.predictor(inference), opened.folder
+        thresholds = [threshold or opened.threshold_of(prompt) for prompt in prompts]
     predictor = in_number_format(predictor, prediction_format(folder))
     if photo is None:
         written, refused = [], []
@@ -244,8 +251,8 @@ def failures(
     """Write the best and worst predictions of each class as figures: photo, truth, prediction, IoU."""
     from training.scoring.figures import write_failures
 
-    opened, store = _open(workspace)
-    paths = [str(path) for path in write_failures(opened, store, run, split, count)]
+    opened = Workspace.open(workspace)
+    paths = [str(path) for path in write_failures(OpenedRun(opened, run), split, count)]
     emit({"figures": paths}, as_json, "\n".join(paths))
 
 
@@ -261,13 +268,13 @@ def score(
     from training.scoring.checkpoint import score as score_checkpoint
     from training.scoring.evaluation import summary
 
-    opened, store = _open(workspace)
+    opened = Workspace.open(workspace)
     config = load_config("published", set_ or []).changed(checkpoint=checkpoint)
     if config.name == "published":
         config = config.changed(name=checkpoint[-60:])
     with progress() as on_progress:
-        run = score_checkpoint(opened, store, config, split, on_progress)
-    document = summary(store, run.id, split)
+        run = score_checkpoint(opened, config, split, on_progress)
+    document = summary(opened.store, run.id, split)
     emit(document, as_json, metrics_table(document))
 
 
@@ -282,7 +289,7 @@ def compare(
     from training.scoring.comparison import compare_all
     from training.scoring.evaluation import compare as compare_runs
 
-    store = _open(workspace)[1]
+    store = Workspace.open(workspace).store
     if len(runs) < 2:
         raise RequestError(f"compare needs two runs or more, got {runs[0]} alone")
     if len(runs) > 2:
@@ -298,7 +305,7 @@ def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as
     """Write the run's report, report.pdf and report.html in its folder: results, causes of failures, how to repeat it."""
     from training.report import write_report
 
-    files = write_report(*_open(workspace), run, split)
+    files = write_report(OpenedRun(Workspace.open(workspace), run), split)
     document = {"pdf": str(files.pdf), "html": str(files.html)}
     emit(document, as_json, "\n".join(document.values()))
 
@@ -315,8 +322,8 @@ def push(
     """Push a run's checkpoint to a model hub, with a card that holds its figures."""
     from training.runs.push import push as push_run
 
-    opened, store = _open(workspace)
-    address = push_run(opened, store, run, repo, license_id=license_id, private=private)
+    opened = Workspace.open(workspace)
+    address = push_run(OpenedRun(opened, run), repo, license_id=license_id, private=private)
     emit({"run": run, "commit": address}, as_json, address)
 
 
@@ -331,14 +338,13 @@ def onnx(
     """Write a checkpoint as ONNX graphs, each compared with torch before it is kept."""
     from core.models.onnx_export import export_onnx
     from core.models.predictor import Predictor
-    from training.config import make_config
-    from training.inference.predictors import load_predictor, named_predictor
+    from training.inference.predictors import named_predictor
 
     if run is None:
         predictor, config = named_predictor(checkpoint), load_config()
     else:
-        opened, store = _open(workspace)
-        predictor, config = load_predictor(opened, store, run), make_config(store.run(run).config)
+        opened = OpenedRun(Workspace.open(workspace), run)
+        predictor, config = opened.predictor(), opened.config
     if not isinstance(predictor, Predictor):
         raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
     prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
@@ -356,8 +362,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the labels out, or the review log or the sizes as a table; labels come back in by import-labels."""
-    opened, store = _open(workspace)
-    count = export_labels(opened, store, out, form, label_set)
+    opened = Workspace.open(workspace)
+    count = export_labels(opened, out, form, label_set)
     lines = "lines" if form in TABLES else "samples"
     emit({lines: count, "folder": str(out)}, as_json, f"{count} {lines} written to {out}")
 
@@ -372,14 +378,15 @@ def import_labels(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
+    exif: ExifOption = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="A photo without shapes has nothing there: empty its label, which stays otherwise")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
-    _, store = _open(workspace)
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty)
+    store = Workspace.open(workspace).store
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty, exif=exif)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
@@ -417,7 +424,7 @@ def scale(
     """Give a photo its scale, so that cracks and joints are measured in mm and m."""
     if (px_per_mm is None) == (line is None) or (line is None) != (length_mm is None):
         raise RequestError("give either --px-per-mm, or --line X1,Y1,X2,Y2 with --length-mm")
-    _, store = _open(workspace)
+    store = Workspace.open(workspace).store
     if line is not None and length_mm is not None:
         try:
             x1, y1, x2, y2 = map(float, line.split(","))
@@ -432,7 +439,7 @@ def scale(
 def dashboard(workspace: WorkspaceOption, port: PortOption = 8501, host: HostOption = LOOPBACK) -> None:
     """Open the dashboard on the workspace. Nobody signs in, so it listens on this machine alone unless --host says otherwise."""
     _check_address(host, port)
-    opened, _ = _open(workspace)
+    opened = Workspace.open(workspace)
     command = [
         sys.executable,
         "-m",
@@ -490,15 +497,10 @@ def _check_address(host: str, port: int) -> None:
         ) from error
 
 
-def _open(root: Path) -> tuple[Workspace, Store]:
-    workspace = Workspace.open(root)
-    return workspace, workspace.store()
-
-
 def _pair(text: str) -> tuple[str, str]:
     folder, separator, class_name = text.partition("=")
     if not separator or not folder or not class_name:
-        raise RequestError(f"--class {text} needs the form FOLDER=CLASS, for example walls=cracks")
+        raise RequestError(f"--class {text} needs the form NAME=CLASS, for example walls=cracks")
     return folder, class_name
 
 

@@ -18,17 +18,8 @@ from defusedxml.ElementTree import parse
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
-from data.exchange.labels import (
-    Incoming,
-    NotUsed,
-    OutgoingLabel,
-    Shape,
-    annotation_files,
-    copy_photo,
-    draw_polygon,
-    photo_beside,
-    stated_size,
-)
+from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, stated_size
+from data.exchange.photo_names import FileFinder
 
 
 def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
@@ -82,6 +73,7 @@ def _read_file(file: Path, incoming: Incoming) -> None:
     if root.tag != "annotations" or root.find("track") is not None:
         raise AnnotationError("it is not CVAT for images 1.1; choose that format in CVAT's export")
     declared = {name for found in root.iterfind("meta/*/labels/label/name") if (name := (found.text or "").strip())}
+    photos = FileFinder(file.parent)
     for image in root.iterfind("image"):
         name = image.get("name", "")
         empty = {label for element in image.iterfind("empty") if (label := element.get("label"))}
@@ -100,7 +92,7 @@ def _read_file(file: Path, incoming: Incoming) -> None:
             continue
         if tags and not any(shapes.values()):
             incoming.not_used.append(NotUsed(name, f"it has the tag {', '.join(tags)} and no shape; a tag is no mask"))
-        incoming.add_photo(name, size_hw, shapes, photo_beside(file.parent, name), says_empty=empty)
+        incoming.add_photo(name, size_hw, shapes, photos.beside(name), says_empty=empty)
 
 
 def _draw(element: Element, what: str, size_hw: tuple[int, int]) -> Mask:

@@ -13,19 +13,18 @@ from data.exchange.photo_names import export_names
 from data.exchange.review_log import review_log
 from data.exchange.safe_csv import csv_bytes
 from data.exchange.sizes_table import sizes_table
-from data.store.store import Store
 from data.workspace import Workspace
 
 TABLES = ("review-log", "sizes")
 EXPORTS = (*FORMATS, *TABLES)
 
 
-def export_bytes(workspace: Workspace, store: Store, form: str, label_set: str | None = None) -> bytes:
+def export_bytes(workspace: Workspace, form: str, label_set: str | None = None) -> bytes:
     """What `export_labels` writes as one file, called `export_name(form)`. Raises as it does."""
     with tempfile.TemporaryDirectory() as place:
         folder, archive = Path(place) / "export", io.BytesIO()
         folder.mkdir()
-        export_labels(workspace, store, folder, form, label_set)
+        export_labels(workspace, folder, form, label_set)
         if form in TABLES:
             return (folder / export_name(form)).read_bytes()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
@@ -39,7 +38,7 @@ def export_name(form: str) -> str:
     return f"{form.replace('-', '_')}.csv" if form in TABLES else f"{form}.zip"
 
 
-def export_labels(workspace: Workspace, store: Store, folder: Path, form: str, label_set: str | None = None) -> int:
+def export_labels(workspace: Workspace, folder: Path, form: str, label_set: str | None = None) -> int:
     """Write the labels below `folder`, or review_log.csv or sizes.csv into it; returns how many samples or lines.
 
     form: one of EXPORTS. label_set: a frozen set, None for the current labels. Raises RequestError for another form.
@@ -47,16 +46,16 @@ def export_labels(workspace: Workspace, store: Store, folder: Path, form: str, l
     if form == "review-log":
         if label_set is not None:
             raise RequestError("the review log holds every revision; leave out --label-set")
-        table = review_log(store)
+        table = review_log(workspace.store)
         write_atomically(folder / export_name(form), csv_bytes(table))
         return len(table)
     if form == "sizes":
-        table = sizes_table(store, label_set=label_set)
+        table = sizes_table(workspace.store, label_set=label_set)
         write_atomically(folder / export_name(form), csv_bytes(table))
         return len(table)
     if form not in FORMATS:
         raise RequestError(f"format {form} is unknown; use one of {', '.join(EXPORTS)}")
-    samples, labels = store.samples(), store.labels(label_set)
+    samples, labels = workspace.store.samples(), workspace.store.labels(label_set)
     names = export_names(samples)
     outgoing = [
         OutgoingLabel(

@@ -5,10 +5,8 @@ named with its reason while the rest goes on.
 """
 
 import tempfile
-import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,15 @@ import numpy as np
 from core.errors import AnnotationError, DrywallError, RequestError
 from core.masks.difference import MaskDifference, mask_difference
 from core.masks.mask import Mask, Rle, encode_rle
+from data.exchange import coco
+from data.exchange.archives import innermost, unpacked
 from data.exchange.formats import FORMATS
-from data.exchange.guess import BROKEN_ARCHIVE, guess_format
+from data.exchange.guess import guess_format
 from data.exchange.labels import EVERY_CLASS, Incoming, IncomingLabel, Note, NotUsed
 from data.exchange.photo_names import PhotoFinder
+from data.exchange.placement import Exif
 from data.store.records import LabelRevision, Sample
 from data.store.store import Store
-
-_MOST_UNPACKED_BYTES = 50_000_000_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class LabelChange:
 
 @dataclass(frozen=True)
 class LabelImport:
-    """What an import would change, which samples (ids) are as they were, and what it cannot use.
+    """What an import would change, which samples (ids) are as they were, what it cannot use and what else there is to tell.
 
     unknown_classes: names in the file that are none of the workspace's; `read_import` can map them. unsaid: samples with a
     label of whose class the file shows no shape and does not say that there is none; `read_import(empty=True)` empties them.
@@ -85,27 +84,37 @@ class LabelImport:
 
 
 def read_import(
-    store: Store, path: Path, form: str, class_of: Mapping[str, str] | None = None, *, empty: bool = False
+    store: Store,
+    path: Path,
+    form: str,
+    class_of: Mapping[str, str] | None = None,
+    *,
+    empty: bool = False,
+    exif: Exif | None = None,
 ) -> LabelImport:
     """The differences; nothing is saved. path: a file, a folder or a ZIP archive of one.
 
     class_of maps the file's class names to the workspace's. empty: a photo without shapes of a class has nothing of it, also
-    where the format cannot say so. Raises RequestError for another format, for a path that is
-    not there and for a file that holds no labels at all.
+    where the format cannot say so. exif: on which picture COCO labels were drawn; None goes by the sizes
+    (`data.exchange.placement`). Raises RequestError for another format, for a path that is not there and for a file that holds
+    no labels at all.
     """
     if form not in FORMATS:
         raise RequestError(f"format {form} is unknown; use one of {', '.join(FORMATS)}")
+    if exif is not None and FORMATS[form].read is not coco.read:
+        raise RequestError(f"--exif is for COCO, which does not say how photos were shown; leave it out for {form}")
     if not path.exists():
         raise RequestError(f"{path} is not there; name the exported file or its folder")
     found = LabelImport(form, path)
-    with _unpacked(path) as place:
+    with unpacked(path) as unpacked_path:
+        place = innermost(unpacked_path)
         try:
-            incoming = FORMATS[form].read(place)
+            incoming = FORMATS[form].read(place) if exif is None else coco.read(place, exif)
         except AnnotationError as error:
             raise RequestError(str(error)) from error
         found.skipped.extend(incoming.not_used)
-        found.notes.extend(incoming.notes)
         _compare(store, incoming, class_of or {}, empty, found)
+        found.notes.extend(incoming.notes)
     return found
 
 
@@ -167,7 +176,7 @@ def _compare(store: Store, incoming: Incoming, class_of: Mapping[str, str], empt
     for label in incoming.labels:
         class_name = class_of.get(label.class_name, label.class_name)
         try:
-            there = of_photo[finder.find(label.photo_name, label.photo)]
+            there = of_photo[finder.find(label.file_name, label.photo)]
             meant = list(there.values()) if label.class_name == EVERY_CLASS else [there.get(class_name)]
             if label.shapes and None in meant:  # a class that is merely declared needs no sample
                 if class_name not in (*classes, *found.unknown_classes):
@@ -180,7 +189,7 @@ def _compare(store: Store, incoming: Incoming, class_of: Mapping[str, str], empt
             by_sample.setdefault(sample.id, []).append(label)
     by_id = {sample.id: sample for sample in samples}
     for sample_id, labels in by_sample.items():
-        _compare_sample(by_id[sample_id], revisions[sample_id], labels, empty, found)
+        _compare_sample(by_id[sample_id], revisions.get(sample_id) or store.label(sample_id), labels, empty, found)
 
 
 def _compare_sample(sample: Sample, old: LabelRevision, labels: list[IncomingLabel], empty: bool, found: LabelImport) -> None:
@@ -207,12 +216,12 @@ def _compare_sample(sample: Sample, old: LabelRevision, labels: list[IncomingLab
     if len(said) > 1 and new_px:
         parts = " and ".join(f"{label.class_name or 'nothing'} {part.sum()} px" for label, part in zip(said, masks, strict=True))
         found.notes.append(Note(item, f"the import has {len(said)} labels for it, united: {parts}, together {new_px} px"))
-    if rle == old.rle:
+    if rle == old.rle and old.number:
         found.same.append(sample.id)
     elif sample.review_state == "accepted":
         found.skipped.append(NotUsed(item, f"sample {sample.id} is accepted; reopen it before importing over it"))
     else:
-        if not new_px:
+        if not new_px and old.number:
             found.notes.append(Note(item, f"nothing is there, the import says; its label of {old.area_px} px becomes empty"))
         found.changes.append(
             LabelChange(
@@ -245,21 +254,3 @@ def _no_sample(label: IncomingLabel, class_name: str, classes: list[str]) -> str
         f"class {class_name!r} is not in the workspace, there are {', '.join(classes)}; "
         f"map it with --class {label.class_name}=CLASS"
     )
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """A ZIP archive in a temporary folder; anything else as it is. Names that lead out of the folder stay inside it."""
-    if path.suffix.lower() != ".zip" or not path.is_file():
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                size = sum(entry.file_size for entry in archive.infolist())
-                if size > _MOST_UNPACKED_BYTES:
-                    raise RequestError(f"{path} would unpack to {size / 1e9:.0f} GB; unpack it and name the folder")
-                archive.extractall(folder)
-        except BROKEN_ARCHIVE as error:
-            raise RequestError(f"{path} cannot be unpacked ({error}); export it again") from error
-        yield Path(folder)

@@ -21,17 +21,8 @@ from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, decode_rle, rle_area
 from data.exchange.brush_rle import decode_brush, encode_brush
-from data.exchange.labels import (
-    Incoming,
-    NotUsed,
-    OutgoingLabel,
-    Shape,
-    annotation_files,
-    copy_photo,
-    draw_polygon,
-    photo_beside,
-    stated_size,
-)
+from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, stated_size
+from data.exchange.photo_names import FileFinder
 
 _GEOMETRY = ("rle", "points", "x", "imageDataURL", "vertices")
 
@@ -68,18 +59,18 @@ def read(path: Path) -> Incoming:
         except (OSError, ValueError, RecursionError) as error:
             incoming.not_used.append(NotUsed(file.name, f"it is not JSON ({error}); export it again as JSON"))
             continue
-        tasks = tasks if isinstance(tasks, list) else [tasks]
+        tasks, photos = tasks if isinstance(tasks, list) else [tasks], FileFinder(file.parent)
         in_file = {name for task in tasks for region in _newest(task, []) for name in _names(region)}
         for number, task in enumerate(tasks, 1):
             item = f"{file.name}: task {task.get('id', number) if isinstance(task, dict) else number}"
             try:
-                _read_task(task, in_file, file.parent, incoming, item)
+                _read_task(task, in_file, photos, incoming, item)
             except AnnotationError as error:
                 incoming.not_used.append(NotUsed(item, str(error)))
     return incoming
 
 
-def _read_task(task: Any, in_file: set[str], folder: Path, incoming: Incoming, item: str) -> None:
+def _read_task(task: Any, in_file: set[str], photos: FileFinder, incoming: Incoming, item: str) -> None:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise AnnotationError("it is not a Label Studio task: it has no data; export it again as JSON")
     older: list[NotUsed] = []
@@ -109,7 +100,7 @@ def _read_task(task: Any, in_file: set[str], folder: Path, incoming: Incoming, i
         incoming.not_used.append(NotUsed(item, f"its annotation holds no shape, only {', '.join(answers)}"))
     name = _file_name(task["data"])
     says_empty = shapes if ours and not (answers and not drawn) else ()
-    incoming.add_photo(name, next(iter(stated), None), shapes, photo_beside(folder, name), says_empty=says_empty)
+    incoming.add_photo(name, next(iter(stated), None), shapes, photos.beside(name), says_empty=says_empty)
 
 
 def _finished(task: Any) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, fill_polygon
+from data.exchange.archives import is_junk
 
 EVERY_CLASS = ""
 """The class of a label that stands for every class its photo has here: a photo without shapes in a file that names none."""
@@ -38,7 +39,7 @@ class IncomingLabel:
 
     Without shapes it says that nothing is there (`says_empty`), or it says nothing at all: whoever drew the photo may not
     have looked for the class. size_hw: the photo's size as the file states it, None where the format holds none. photo: its
-    file, if it came along. whole_name: False where the format leaves out the suffix of the photo's name.
+    file, if it came along. file_name may lack the photo's suffix.
     """
 
     file_name: str
@@ -47,12 +48,6 @@ class IncomingLabel:
     shapes: Sequence[Shape]
     photo: Path | None = None
     says_empty: bool = True
-    whole_name: bool = True
-
-    @property
-    def photo_name(self) -> str:
-        """What to look for: a dot within a name without suffix ends no stem."""
-        return self.file_name if self.whole_name else f"{self.file_name}.*"
 
     def draw(self, size_hw: tuple[int, int]) -> Mask:
         """The union of the shapes, (H, W) bool. Raises AnnotationError if one of them cannot be drawn: a label is taken
@@ -81,7 +76,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Incoming:
-    """What a reader found; it names what it cannot use instead of stopping."""
+    """What a reader found; it names what it cannot use instead of stopping. notes may grow while labels are drawn."""
 
     labels: list[IncomingLabel] = field(default_factory=list)
     not_used: list[NotUsed] = field(default_factory=list)
@@ -95,7 +90,6 @@ class Incoming:
         photo: Path | None,
         *,
         says_empty: Collection[str] | None = None,
-        whole_name: bool = True,
     ) -> None:
         """One label for each class in `shapes`, or one for every class of the photo where there is none; shapes under "" have
         no class and are named.
@@ -110,14 +104,14 @@ class Incoming:
         for name, drawn in (shapes or {EVERY_CLASS: []}).items():
             if (name and drawn) or not (drawn or nameless):
                 meant = name != EVERY_CLASS and (says_empty is None or name in says_empty)
-                self.labels.append(IncomingLabel(file_name, name, size_hw, drawn, photo, meant, whole_name))
+                self.labels.append(IncomingLabel(file_name, name, size_hw, drawn, photo, meant))
 
 
 def stated_size(height: Any, width: Any) -> tuple[int, int] | None:
     """(H, W) as files state it: 400, 400.0, "400" and "400.0" are one size. None for anything else."""
     try:
         sides = tuple(float(side) for side in (height, width) if not isinstance(side, bool))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if len(sides) < 2 or not all(side.is_integer() and side > 0 for side in sides):
         return None
@@ -142,27 +136,12 @@ def copy_photo(label: OutgoingLabel, folder: Path) -> None:
     write_atomically(folder / label.file_name, label.photo.read_bytes())
 
 
-def photo_beside(folder: Path, file_name: str) -> Path | None:
-    """The photo if it came along in `folder` or `folder/images`; a name that leads out of it finds nothing."""
-    for path in (folder / file_name, folder / "images" / file_name):
-        try:
-            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
-                return path
-        except (OSError, ValueError):  # too long, or with a zero byte
-            return None
-    return None
-
-
 def annotation_files(path: Path, suffix: str) -> list[Path]:
-    """`path` itself if it is a file, or every file below it with the suffix, in either case, but for those that macOS adds to
-    archives. Raises AnnotationError when there is none."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix.lower() == suffix)
-    files = [file for file in files if file.is_file() and not added_by_macos(file)]
+    """`path` itself if it is a file, or every file below it with the suffix in any case. Raises AnnotationError when there is none."""
+    below = path.rglob("*") if path.is_dir() else [path]
+    files = sorted(
+        file for file in below if (file == path or file.suffix.lower() == suffix) and file.is_file() and not is_junk(file)
+    )
     if not files:
         raise AnnotationError(f"{path} holds no {suffix} file; name the exported file or its folder")
     return files
-
-
-def added_by_macos(file: Path) -> bool:
-    """Resource forks: `__MACOSX/a.png`, `._a.png`."""
-    return file.name.startswith("._") or "__MACOSX" in file.parts

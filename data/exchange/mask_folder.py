@@ -80,7 +80,7 @@ def _label(found: _Found, others: set[str]) -> IncomingLabel:
     slugs = {slug(sentence).casefold() for sentence in (*_prompts(found.class_name), *_ALL_PROMPTS)}
     name = stem if separator and prompt.casefold() in slugs else found.file.stem
     shape = partial(_draw, found, others)
-    return IncomingLabel(name, found.class_name, found.size_hw, [shape], whole_name=False)
+    return IncomingLabel(name, found.class_name, found.size_hw, [shape])
 
 
 def _draw(found: _Found, others: set[str], size_hw: tuple[int, int]) -> Mask:

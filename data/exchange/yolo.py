@@ -75,7 +75,7 @@ def read(path: Path) -> Incoming:
             incoming.not_used.append(NotUsed(file.name, str(error)))
             continue
         photo = _photo_of(file)
-        incoming.add_photo(file.stem if photo is None else photo.name, None, shapes, photo, whole_name=photo is not None)
+        incoming.add_photo(file.stem if photo is None else photo.name, None, shapes, photo)
     return incoming
 
 

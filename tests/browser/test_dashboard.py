@@ -23,8 +23,8 @@ PATIENCE_MS = 120_000
 def loop(raw_export, tmp_path_factory):
     """A workspace, its store and the dashboard's address: one server for the tests of this file."""
     workspace = Workspace.open(tmp_path_factory.mktemp("loop") / "workspace")
-    store = workspace.store()
-    prepare(raw_export, workspace, store)
+    store = workspace.store
+    prepare(raw_export, workspace)
     with dashboard(workspace.root) as address:
         yield workspace, store, address
     store.close()
@@ -46,7 +46,7 @@ def other_labels(loop):
     corrected = store.samples(split="test")[:2]
     with TemporaryDirectory() as folder:
         copy = Workspace.open(Path(shutil.copytree(workspace.root, Path(folder) / "copy")))
-        elsewhere = copy.store()
+        elsewhere = copy.store
         for sample in corrected:
             mask = decode_rle(elsewhere.label(sample.id).rle)
             mask[:12, :12] = True

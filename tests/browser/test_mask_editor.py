@@ -57,8 +57,8 @@ def desk_workspace(tmp_path_factory):
     root = tmp_path_factory.mktemp("desk")
     write_roboflow_export(root / "raw", 5, cracks=(50, 2), taping=(8, 2), size_hw=(96, 128))
     workspace = Workspace.open(root / "workspace")
-    store = workspace.store()
-    prepare(root / "raw", workspace, store)
+    store = workspace.store
+    prepare(root / "raw", workspace)
     yield workspace, store
     store.close()
 

@@ -17,7 +17,7 @@ from dashboard import mask_editor
 from dashboard.gallery import probs_of
 from dashboard.mask_editor import LEAST_CONFIDENCE, RENEW_SECONDS, Prediction, make_ready, open_sample, save_draft, text_of
 from data.store.drafts import Stroke
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 
 
 class Browser:
@@ -91,7 +91,7 @@ class Desk:
 
 @pytest.fixture
 def desk(workspace, store, served, monkeypatch):
-    return Desk(workspace, store, served, monkeypatch)
+    return Desk(workspace, served, monkeypatch)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_sample_is_shown_with_its_photo_its_label_and_no_draft(ann, desk, stor
 
 def test_a_prediction_comes_with_its_threshold_as_deflated_bytes(ann, desk, sample):
     probs = np.random.default_rng(0).integers(0, 256, sample.size_hw).astype(np.uint8)
-    path = run_folder(desk.workspace, "r").probs_path(sample.split, sample.id)
+    path = OpenedRun(desk.workspace, "r").folder.probs_path(sample.split, sample.id)
     path.parent.mkdir(parents=True)
     Image.fromarray(probs).save(path)
     data = ann.open(sample, Prediction("r", sample.split, 0.3)).data

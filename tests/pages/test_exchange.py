@@ -34,7 +34,7 @@ def exported(workspace, store):
             mask = decode_rle(store.label(sample.id).rle)
             mask[:12, :12] = True
             store.save_label(sample.id, mask, based_on=store.label(sample.id).number, author="ann", tool="drawn")
-        content = export_bytes(workspace, store, form)
+        content = export_bytes(workspace, form)
         for sample in (first, second):
             store.restore(sample.id, 1, based_on=2, author="ann")
         return content
@@ -130,9 +130,9 @@ def test_every_format_and_table_is_offered_and_is_a_file(page, workspace, store)
     assert not page.exception
     assert len(page.get("download_button")) == len(FORMATS) + 2
     for form in FORMATS:
-        with zipfile.ZipFile(io.BytesIO(export_bytes(workspace, store, form))) as archive:
+        with zipfile.ZipFile(io.BytesIO(export_bytes(workspace, form))) as archive:
             assert archive.namelist()
-    log = export_bytes(workspace, store, "review-log")
+    log = export_bytes(workspace, "review-log")
     assert log.startswith(b"\xef\xbb\xbftime_utc,")
     assert log.count(b"\r\n") == len(store.samples()) + 1
 

@@ -13,7 +13,7 @@ from core.models.predictor import Predictor
 from core.sizes.band_size import band_size
 from data.exchange.sizes_table import sizes_table
 from training.review.attention import attention
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at, read_probs
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def test_a_link_opens_the_sample_and_the_threshold_follows(trained, workspace, s
     app = show("failures", sample=sample, run=trained)
     assert [metric.label for metric in app.metric][:2] == ["IoU", "Dice"]
     probs, truth = (
-        read_probs(run_folder(workspace, trained).probs_path("test", int(sample))),
+        read_probs(OpenedRun(workspace, trained).folder.probs_path("test", int(sample))),
         decode_rle(store.label(int(sample)).rle),
     )
     for threshold in (0.05, 0.4, 0.95):
@@ -142,7 +142,7 @@ def test_the_table_of_failures_holds_sizes_in_px_and_with_a_scale_in_mm(trained,
     np.testing.assert_allclose(table["widest, px"], sizes["width_max_px"])
     found = band_size(
         mask_at(
-            read_probs(run_folder(workspace, trained).probs_path("test", int(scores["sample_id"].iloc[0]))),
+            read_probs(OpenedRun(workspace, trained).folder.probs_path("test", int(scores["sample_id"].iloc[0]))),
             scores.iloc[0]["threshold"],
         )
     )
@@ -204,7 +204,7 @@ def test_launch_form_refuses_what_cannot_be(trained, store, show):
 
 def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypatch, show):
     launched = []
-    monkeypatch.setattr("training.runs.runs.launch", lambda w, s, config: launched.append(config) or store.run(trained))
+    monkeypatch.setattr("training.runs.runs.launch", lambda w, config: launched.append(config) or store.run(trained))
     app = show("train")
     app.number_input(key="loss_quick_cldice").set_value(0.2)
     app.number_input(key="inference_quick_side_px").set_value(704)
@@ -227,7 +227,7 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
 
 def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeypatch, show):
     resumed = []
-    monkeypatch.setattr("training.runs.runs.relaunch", lambda w, s, run_id: resumed.append(run_id))
+    monkeypatch.setattr("training.runs.runs.relaunch", lambda run: resumed.append(run.id))
     assert not [button for button in show("train").button if button.label == "Resume"]  # it is finished
     store.update_run(trained, status="failed", reason="the process is gone")
     next(button for button in show("train").button if button.label == "Resume").click().run()

@@ -12,10 +12,10 @@ from core.masks.strokes import patch_between
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
 from core.metrics.table import TITLES
 from data.store.drafts import Stroke
-from data.store.records import Score
+from data.store.records import NewSample, Score
 from training.config import load_config
 from training.review.queue import review_queue
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def desk(workspace, store):
         for sample in store.samples():
             label = decode_rle(store.label(sample.id).rle)
             probs = np.where(np.roll(label, shift, axis=0), 243, 10).astype(np.uint8)
-            path = run_folder(workspace, run_id).probs_path(sample.split, sample.id)
+            path = OpenedRun(workspace, run_id).folder.probs_path(sample.split, sample.id)
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(probs).save(path)
             counts = count_pixels(mask_at(probs, 0.5), label)
@@ -151,7 +151,7 @@ def test_the_history_restores_and_compares(desk):
         from dashboard.history import show_history
         from dashboard.state import open_workspace
 
-        store = open_workspace()[1]
+        store = open_workspace().store
         st.session_state.setdefault("reviewer", "Bob")
         sample = store.samples(split="test")[0]
         show_history(store, sample, photo_of(sample.image_path))
@@ -165,6 +165,23 @@ def test_the_history_restores_and_compares(desk):
     newest = desk.revisions(fixed.id)[0]
     assert (newest.number, newest.provenance, newest.author) == (3, "restored", "Bob")
     assert "Revision 1 is revision 3 now" in app.success[0].value
+
+
+def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(desk, show):
+    both = {sample.image_hash for sample in desk.samples(class_name="taping")}
+    photo = next(sample for sample in desk.samples(class_name="cracks") if sample.image_hash not in both)
+    desk.add_samples([], [NewSample(photo.image_hash, "taping", photo.file_name, "train", False, None)])
+    (waiting,) = [sample for sample in desk.samples() if sample.revision == 0]
+    for name in ("data_report", "queue", "reviewers", "exchange", "metrics", "failures"):
+        assert not show(name).exception
+    app = show("fix_masks", sample=str(waiting.id))
+    assert not app.exception
+    assert "no label yet" in app.title[0].value
+    app.text_input(key="reviewer").set_value("Ann").run()
+    next(button for button in app.button if button.label == "Accept").click().run()
+    assert not app.exception
+    label = desk.labels()[waiting.id]
+    assert (label.number, label.area_px, label.author) == (1, 0, "Ann")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import torch
 
 from core.files import write_atomically
 from core.models.number_formats import fastest
+from training.runs.folder import RunFolder
 from training.runs.provenance import processor
-from training.runs.runs import RunFolder
 
 logger = logging.getLogger(__name__)
 

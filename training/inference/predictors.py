@@ -1,7 +1,6 @@
 """Predicting with a run's or a named checkpoint: what the command line, the evaluation and the pages share."""
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,13 +13,10 @@ from core.masks.mask import write_mask_png
 from core.models.clipseg import PromptSegmenter
 from core.models.names import COMPACT, GROUNDED_SAM, SAM3
 from core.models.number_formats import in_format
-from core.models.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO, Prediction, Predictor, TextToMask
-from core.prompts import class_of_prompt, slug
+from core.models.predictor import WHOLE_PHOTO, Prediction, Predictor, TextToMask
+from core.prompts import slug
 from core.settings import InferenceSettings
-from data.store.store import Store
-from data.workspace import Workspace
 from training.config import make_config
-from training.runs.runs import run_folder
 
 _LONGEST_NAME_BYTES = 230
 """File systems take 255; a file that is being written is called a little longer."""
@@ -48,32 +44,18 @@ def _predictor(source: str, written: float, inference: InferenceSettings) -> Tex
 
 
 def named_predictor(checkpoint: str = COMPACT, inference: Mapping[str, Any] | None = None) -> TextToMask:
-    """A checkpoint by name: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID. Raises as `load_predictor`."""
-    return _predictor(checkpoint, 0.0, _changed(WHOLE_PHOTO, inference))
+    """A checkpoint by name: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID; it looks at the whole photo
+    unless `inference` says otherwise. Raises CheckpointError for one that cannot be loaded, ConfigError for a setting."""
+    return predictor_of(checkpoint, WHOLE_PHOTO, inference)
 
 
-def load_predictor(
-    workspace: Workspace,
-    store: Store,
-    run_id: str | None = None,
-    checkpoint: str = COMPACT,
-    inference: Mapping[str, Any] | None = None,
+def predictor_of(
+    checkpoint: str, settings: InferenceSettings, inference: Mapping[str, Any] | None = None, *, written: float = 0.0
 ) -> TextToMask:
-    """The run's best checkpoint, or a named one as `named_predictor` takes it.
-
-    A run made by `training.scoring.checkpoint` has no checkpoint of its own and predicts with the one it names. The last three stay in
-    memory; a rewritten one is read again. inference: settings that replace the run's own. Raises RequestError for a run that
-    has no checkpoint yet, CheckpointError for a name that cannot be loaded, ConfigError for a setting out of range.
-    """
-    if run_id is None:
-        return named_predictor(checkpoint, inference)
-    run, settings = store.run(run_id), _changed(inference_settings(store, run_id), inference)
-    config = run_folder(workspace, run_id).best_checkpoint / "config.json"
-    if not config.is_file() and run.status == "finished" and run.best_epoch is None:
-        return _predictor(run.checkpoint, 0.0, settings)  # scored as it is, never trained
-    if not config.is_file():
-        raise RequestError(f"run {run_id} ({run.status}) has no checkpoint; choose one that finished an epoch")
-    return _predictor(str(config.parent), config.stat().st_mtime, settings)
+    """As `named_predictor`, with settings of a run's own. The last three stay in memory; one written at another time is read
+    again."""
+    changed = make_config({"inference": settings.model_dump() | {**(inference or {})}}, "the request").inference
+    return _predictor(checkpoint, written, changed)
 
 
 _smaller = lru_cache(maxsize=2)(in_format)
@@ -84,35 +66,6 @@ def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
     if not isinstance(predictor, Predictor):
         return predictor
     return Predictor(_smaller(predictor.segmenter, name), predictor.inference)
-
-
-def _changed(settings: InferenceSettings, inference: Mapping[str, Any] | None) -> InferenceSettings:
-    return make_config({"inference": settings.model_dump() | {**(inference or {})}}, "the request").inference
-
-
-def inference_settings(store: Store, run_id: str | None) -> InferenceSettings:
-    """How a run looks at photos; without a run, one look at the whole photo."""
-    return WHOLE_PHOTO if run_id is None else make_config(store.run(run_id).config, f"run {run_id}").inference
-
-
-def thresholds_by_class(workspace: Workspace, store: Store, run_id: str) -> dict[str, float]:
-    """The probability from which a run's pixels count: chosen on validation (`training.scoring.thresholds`), else train.threshold."""
-    config = make_config(store.run(run_id).config, f"run {run_id}")
-    path = run_folder(workspace, run_id).thresholds
-    chosen = json.loads(path.read_text("utf-8")) if config.train.threshold_per_class and path.is_file() else {}
-    return {name: chosen.get(name, config.train.threshold) for name in config.synonyms}
-
-
-def threshold_of(workspace: Workspace, store: Store, run_id: str | None, prompt: str) -> float:
-    """The threshold for a prompt of a run, by the class it is a synonym of; 0.5 without a run.
-
-    A sentence that belongs to no class is taken at the run's train.threshold.
-    """
-    if run_id is None:
-        return DEFAULT_THRESHOLD
-    config = make_config(store.run(run_id).config, f"run {run_id}")
-    name = class_of_prompt(prompt, config.synonyms)
-    return thresholds_by_class(workspace, store, run_id)[name] if name else config.train.threshold
 
 
 def mask_name(image_name: str, prompt: str) -> str:

@@ -13,13 +13,10 @@ import pandas as pd
 from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
 from data.store.records import LabelSet, Run
-from data.store.store import Store
-from data.workspace import Workspace
-from training.config import RunConfig, make_config
 from training.report.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
-from training.runs.runs import RunFolder, run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.evaluation import summary
-from training.scoring.stored_probs import Probs, mask_at, read_probs
+from training.scoring.stored_probs import Probs, mask_at
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,8 @@ class Facts:
     """provenance: environment.json, empty for a run that was made without it. model: the checkpoint's config.json and,
     under "branch", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id."""
 
-    workspace: Workspace
-    store: Store
-    folder: RunFolder
+    opened: OpenedRun
     run: Run
-    config: RunConfig
     label_set: LabelSet
     split: str
     summary: dict[str, Any]
@@ -61,7 +55,7 @@ class Facts:
     @property
     def input_px(self) -> int:
         """Side of the square the model reads, as its processor has it."""
-        processor = _json(self.folder.best_checkpoint / "processor_config.json")
+        processor = _json(self.opened.folder.best_checkpoint / "processor_config.json")
         return int(processor["image_processor"]["size"]["height"])
 
     @property
@@ -70,16 +64,16 @@ class Facts:
         return self.scores[self.scores["sample_id"].isin(self.causes)].sort_values(["iou", "sample_id"])
 
     def look_at(self, score: Any) -> Sight:
-        return _sight(self.workspace, self.store, self.folder, self.split, score)
+        return _sight(self.opened, self.split, score)
 
 
-def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts:
+def gather(opened: OpenedRun, split: str) -> Facts:
     """Raises RequestError for an unknown run, or one that was not scored on the split."""
-    run, folder = store.run(run_id), run_folder(workspace, run_id)
-    document, scores = summary(store, run_id, split), store.scores(run_id, split)
+    run, folder, store = opened.record, opened.folder, opened.store
+    document, scores = summary(store, run.id, split), store.scores(run.id, split)
     causes = {}
     for score in scores[scores["iou"] < FAILED_BELOW_IOU].itertuples():
-        sight = _sight(workspace, store, folder, split, score)
+        sight = _sight(opened, split, score)
         measures = measure(
             sight.truth,
             sight.prediction,
@@ -95,11 +89,8 @@ def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts
         model["branch"] = branch
     weights = sorted(best.glob("*.safetensors"))
     return Facts(
-        workspace,
-        store,
-        folder,
+        opened,
         run,
-        make_config(run.config, f"run {run_id}"),
         store.label_set(run.label_set),
         split,
         document,
@@ -112,11 +103,11 @@ def gather(workspace: Workspace, store: Store, run_id: str, split: str) -> Facts
     )
 
 
-def _sight(workspace: Workspace, store: Store, folder: RunFolder, split: str, score: Any) -> Sight:
+def _sight(opened: OpenedRun, split: str, score: Any) -> Sight:
     sample_id = int(score.sample_id)
-    probs = read_probs(folder.probs_path(split, sample_id))
-    truth = decode_rle(store.label(sample_id, int(score.revision)).rle)
-    photo = read_photo(workspace.photo_path(str(score.image_path)))
+    probs = opened.probs(split, sample_id)
+    truth = decode_rle(opened.store.label(sample_id, int(score.revision)).rle)
+    photo = read_photo(opened.workspace.photo_path(str(score.image_path)))
     return Sight(score, photo, truth, mask_at(probs, float(score.threshold)), probs)
 
 

@@ -107,7 +107,7 @@ def _method(facts: Facts) -> list[Block]:
         blocks.append(Figure(f"Architecture. The decoder reads vision layers {layers}, none after them is run.", drawing))
     alt = "Import, inspect, group copies, split, freeze labels, train, score, then browse failures and repair, or report."
     blocks.append(Figure("Pipeline, from the export to this report.", Picture(diagrams.pipeline(), "svg", alt)))
-    rows = tuple((name, synonyms[0], ", ".join(synonyms[1:])) for name, synonyms in facts.config.synonyms.items())
+    rows = tuple((name, synonyms[0], ", ".join(synonyms[1:])) for name, synonyms in facts.opened.config.synonyms.items())
     header = ("class", "scored with", "also trained with")
     blocks.append(Table("Prompts. Training draws one at random, scoring uses the first.", header, rows, (1, 2)))
     return blocks
@@ -142,7 +142,7 @@ def _data(facts: Facts) -> list[Block]:
         blocks.append(_inspection(data["inspection"][first : first + EXPORTS_ACROSS]))
     if data["problems"]:
         problems = tuple((p["reason"], p["action"], str(p["items"])) for p in data["problems"])
-        blocks.append(Table("What the import repaired or refused.", ("reason", "action", "items"), problems, (1,)))
+        blocks.append(Table("What the import repaired, refused or noted.", ("reason", "action", "items"), problems, (1,)))
     return blocks
 
 
@@ -182,7 +182,7 @@ def _training(facts: Facts) -> list[Block]:
     )
     caption = "Loss (left) and validation mIoU (right) by epoch; the dashed line marks the epoch that was kept."
     blocks.append(Figure(caption, curves))
-    changed = _changed_settings(facts.config)
+    changed = _changed_settings(facts.opened.config)
     if changed:
         caption = "Settings that differ from the published recipe; section 8 lists all."
         blocks.append(Table(caption, ("setting", "this run", "published"), tuple(changed)))
@@ -287,7 +287,7 @@ def _reproducibility(facts: Facts) -> list[Block]:
     commit = provenance.get("commit") or "not recorded"
     rows = [
         ("run", run.id),
-        ("seed", str(facts.config.train.seed)),
+        ("seed", str(facts.opened.config.train.seed)),
         ("commit", commit),
         *([("beside the commit", "changes that were not committed")] if provenance.get("uncommitted_changes") else []),
         ("label set", run.label_set),
@@ -317,7 +317,7 @@ def _reproducibility(facts: Facts) -> list[Block]:
         f"drywall-qa report RUN --split {facts.split}",
     )
     blocks.append(Listing("To repeat the run, in its workspace; RUN is what the first prints", "\n".join(commands)))
-    blocks.append(Listing("Configuration (config.yaml)", dump_config(facts.config).rstrip()))
+    blocks.append(Listing("Configuration (config.yaml)", dump_config(facts.opened.config).rstrip()))
     return blocks
 
 

@@ -19,9 +19,9 @@ from core.progress import Progress, silent
 from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.evaluation import evaluate
-from training.scoring.stored_probs import mask_at, read_probs
+from training.scoring.stored_probs import mask_at
 
 HOLD_OUT, HELD_OUT, TRAINED = "untouched hold-out", "fixed, held out", "fixed, in training"
 GROUPS = (HOLD_OUT, HELD_OUT, TRAINED)
@@ -59,12 +59,12 @@ def unscored_splits(store: Store, old_id: str, new_id: str) -> list[tuple[str, s
     return [(run, split) for run in (old_id, new_id) for split in sorted(wanted) if (run, split) not in scored]
 
 
-def score_missing(workspace: Workspace, store: Store, old_id: str, new_id: str, on_progress: Progress = silent) -> None:
-    for run, split in unscored_splits(store, old_id, new_id):
-        evaluate(workspace, store, run, split, on_progress)
+def score_missing(workspace: Workspace, old_id: str, new_id: str, on_progress: Progress = silent) -> None:
+    for run, split in unscored_splits(workspace.store, old_id, new_id):
+        evaluate(OpenedRun(workspace, run), split, on_progress)
 
 
-def paired_samples(workspace: Workspace, store: Store, old_id: str, new_id: str) -> pd.DataFrame:
+def paired_samples(workspace: Workspace, old_id: str, new_id: str) -> pd.DataFrame:
     """One row a sample that both runs scored and that was fixed or is in the test split: sample_id, class_name, file_name,
     split, group (of copies), part (one of GROUPS), fixes (revisions between the labels) and the CELLS.
 
@@ -72,6 +72,7 @@ def paired_samples(workspace: Workspace, store: Store, old_id: str, new_id: str)
     """
     if old_id == new_id:
         raise RequestError(f"run {old_id} is on both sides; choose two runs")
+    store = workspace.store
     old_run, new_run = store.run(old_id), store.run(new_id)
     old_labels, new_labels = store.labels(old_run.label_set), store.labels(new_run.label_set)
     fixed = fixed_samples(store, old_run, new_run)
@@ -85,7 +86,7 @@ def paired_samples(workspace: Workspace, store: Store, old_id: str, new_id: str)
             continue
         old_prediction, new_prediction = (
             mask_at(
-                read_probs(run_folder(workspace, run).probs_path(scores.loc[sample.id, "split"], sample.id)),
+                OpenedRun(workspace, run).probs(scores.loc[sample.id, "split"], sample.id),
                 float(scores.loc[sample.id, "threshold"]),
             )
             for run, scores in ((old_id, old_scores), (new_id, new_scores))

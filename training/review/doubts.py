@@ -9,64 +9,60 @@ from core.photos import read_photo
 from core.progress import Progress, silent
 from data.store.records import Noise
 from data.store.store import Store
-from data.workspace import Workspace
-from training.config import make_config
-from training.inference.predictors import load_predictor
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at, read_probs
 
 
-def measure_noise(workspace: Workspace, store: Store, run_id: str, on_progress: Progress = silent) -> int:
+def measure_noise(run: OpenedRun, on_progress: Progress = silent) -> int:
     """Measure every scored sample whose label changed since it was last measured; returns how many those were.
 
     Reads the probabilities the run's evaluation left, so the model is not asked again; the run before is the newest older
     one that scored the sample.
     """
-    known, revisions = store.noise(run_id), {sample.id: sample.revision for sample in store.samples()}
-    scores = store.scores(run_id)
+    known, revisions = run.store.noise(run.id), {sample.id: sample.revision for sample in run.store.samples()}
+    scores = run.store.scores(run.id)
     waiting = [score for score in scores.itertuples() if (score.sample_id, revisions[score.sample_id]) not in known]
-    before, found = _run_before(store, run_id) if waiting else {}, []
+    before, found = _run_before(run.store, run.id) if waiting else {}, []
     for done, score in enumerate(waiting):
         on_progress("compare labels with predictions", done, len(waiting))
         sample_id = int(score.sample_id)
-        probs_path = run_folder(workspace, run_id).probs_path(score.split, sample_id)
-        if not probs_path.is_file():
+        if not run.folder.probs_path(score.split, sample_id).is_file():
             continue
-        probs = read_probs(probs_path)
-        revision = store.label(sample_id)
+        probs = run.probs(score.split, sample_id)
+        revision = run.store.label(sample_id)
         doubted = doubt(probs, decode_rle(revision.rle))
         runs_differ = None
         if sample_id in before:
             other_run, split, threshold = before[sample_id]
-            path = run_folder(workspace, other_run).probs_path(split, sample_id)
+            path = OpenedRun(run.workspace, other_run).folder.probs_path(split, sample_id)
             if path.is_file():
                 other = mask_at(read_probs(path), threshold)
                 runs_differ = masks_differ([mask_at(probs, float(score.threshold)), other])
         earlier = [noise for (sample, _), noise in known.items() if sample == sample_id]
         prompts_differ = earlier[0].prompts_differ if earlier else None  # a matter of photo and run, not of the label
         found.append(
-            Noise(run_id, sample_id, revision.number, **vars(doubted), prompts_differ=prompts_differ, runs_differ=runs_differ)
+            Noise(run.id, sample_id, revision.number, **vars(doubted), prompts_differ=prompts_differ, runs_differ=runs_differ)
         )
-    store.save_noise(found)
+    run.store.save_noise(found)
     return len(found)
 
 
-def measure_prompts(workspace: Workspace, store: Store, run_id: str, on_progress: Progress = silent) -> int:
+def measure_prompts(run: OpenedRun, on_progress: Progress = silent) -> int:
     """Ask the run for every synonym of each measured sample's class, and keep how far the masks differ.
 
     A photo is encoded once for all of its prompts. What was asked before is not asked again; returns how many were.
     """
-    config, predictor = make_config(store.run(run_id).config, f"run {run_id}"), load_predictor(workspace, store, run_id)
-    samples, found = {sample.id: sample for sample in store.samples()}, []
-    waiting = [noise for noise in store.noise(run_id).values() if noise.prompts_differ is None]
+    config, predictor = run.config, run.predictor()
+    samples, found = {sample.id: sample for sample in run.store.samples()}, []
+    waiting = [noise for noise in run.store.noise(run.id).values() if noise.prompts_differ is None]
     for done, noise in enumerate(waiting):
         sample = samples[noise.sample_id]
         on_progress("ask every synonym", done, len(waiting))
-        photo = read_photo(workspace.photo_path(sample.image_path))
+        photo = read_photo(run.workspace.photo_path(sample.image_path))
         predictions = predictor.predict(photo, config.synonyms[sample.class_name])
         differ = masks_differ([prediction.mask(config.train.threshold) for prediction in predictions])
         found.append(Noise(**{**vars(noise), "prompts_differ": differ}))
-    store.save_noise(found)
+    run.store.save_noise(found)
     return len(found)
 
 

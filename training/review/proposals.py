@@ -12,8 +12,8 @@ from data.store.reviews import UNDECIDED
 from data.store.store import Store
 from data.workspace import Workspace
 from training.review.tight_labels import SEAM_CLASS, propose_label
-from training.runs.runs import run_folder
-from training.scoring.stored_probs import mask_at, read_probs
+from training.runs.opened import OpenedRun
+from training.scoring.stored_probs import mask_at
 
 
 @dataclass(frozen=True)
@@ -34,30 +34,30 @@ class Proposal:
         return NewLabel(self.sample.id, self.sample.revision, self.rle)
 
 
-def model_proposals(workspace: Workspace, store: Store, run_id: str, class_name: str | None = None) -> list[Proposal]:
+def model_proposals(run: OpenedRun, class_name: str | None = None) -> list[Proposal]:
     """The run's masks for samples that wait, are with nobody and are no honeypots; the surest first."""
-    scores = store.scores(run_id).set_index("sample_id")
+    scores = run.store.scores(run.id).set_index("sample_id")
 
     def propose(sample: Sample) -> tuple[Rle, float] | None:
         if sample.id not in scores.index:
             return None
         split, threshold = scores.loc[sample.id, ["split", "threshold"]]
-        probs = read_probs(run_folder(workspace, run_id).probs_path(split, sample.id))
+        probs = run.probs(split, sample.id)
         return encode_rle(mask_at(probs, float(threshold))), mask_confidence(probs, float(threshold))
 
-    return proposals(store, propose, class_name)
+    return proposals(run.store, propose, class_name)
 
 
-def seam_proposals(workspace: Workspace, store: Store, class_name: str | None = None) -> list[Proposal]:
+def seam_proposals(workspace: Workspace, class_name: str | None = None) -> list[Proposal]:
     """The joints found inside the boxes of box-only labels that wait; a sample is as sure as its least sure seam."""
 
     def propose(sample: Sample) -> tuple[Rle, float] | None:
         if not sample.is_box or sample.class_name != SEAM_CLASS:
             return None
-        mask, seams = propose_label(workspace, store, sample)
+        mask, seams = propose_label(workspace, sample)
         return (encode_rle(mask), min(seam.confidence for seam in seams)) if seams else None
 
-    return proposals(store, propose, class_name)
+    return proposals(workspace.store, propose, class_name)
 
 
 def proposals(

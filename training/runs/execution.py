@@ -29,16 +29,16 @@ from core.settings import LabelSettings
 from core.train.dataset import Example, PromptedDataset
 from core.train.feature_cache import FeatureCache
 from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
-from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
 from training.inference.formats import machine_format, recorded_formats
-from training.inference.predictors import load_predictor
 from training.review.tight_labels import with_tight_label
+from training.runs.folder import RunFolder
 from training.runs.model_card import model_card
+from training.runs.opened import OpenedRun
 from training.runs.provenance import record_provenance
-from training.runs.runs import RunFolder, check_resumable, run_folder
+from training.runs.runs import check_resumable
 from training.runs.scratch import SCRATCH, untrained_segmenter
 from training.scoring.evaluation import evaluate
 from training.scoring.thresholds import best_thresholds, save_thresholds
@@ -46,27 +46,20 @@ from training.scoring.thresholds import best_thresholds, save_thresholds
 logger = logging.getLogger(__name__)
 
 
-def execute(
-    workspace: Workspace,
-    store: Store,
-    run_id: str,
-    on_event: Callable[[Event], None] = lambda event: None,
-    *,
-    resume: bool = False,
-) -> Outcome:
+def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: None, *, resume: bool = False) -> Outcome:
     """Train the queued run in this process, then score the test split. SIGTERM and Ctrl-C stop it after the step it is in.
 
     Whatever happens is written to the run: state, reason, best epoch. resume: go on after its last whole epoch. Under
     `accelerate launch` every process calls this; the first one writes. Raises DrywallError when the work fails.
     """
     if resume:
-        check_resumable(workspace, store, run_id)
-    run, folder, first = store.run(run_id), run_folder(workspace, run_id), PartialState().is_main_process
+        check_resumable(run)
+    store, folder, first = run.store, run.folder, PartialState().is_main_process
     process = psutil.Process()
 
     def record(**changes: Any) -> None:
         if first:
-            store.update_run(run_id, **changes)
+            store.update_run(run.id, **changes)
 
     def tell(event: Event) -> None:
         if first:
@@ -83,27 +76,27 @@ def execute(
     )
     stopping = _listen_for_stop()
     try:
-        config = make_config(run.config, f"run {run_id}")
+        config = run.config
         formats = json.loads(agreed(lambda: json.dumps(_formats(folder, config))))
         if first:
             record_provenance(store, folder.environment, formats)
-        outcome = _train(workspace, store, run, _in_format(config, formats), tell, stopping.is_set, resume)
+        outcome = _train(run, _in_format(config, formats), tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
-            _choose_thresholds(workspace, store, run, tell)
-        if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+            _choose_thresholds(run, tell)
+        if first and outcome.best_epoch and not outcome.stopped and _labelled(store, "test"):
             tell({"event": "scoring"})
-            evaluate(workspace, store, run_id, "test")
+            evaluate(run, "test")
     except Exception as error:
-        reason = _reason(error, run_id)
+        reason = _reason(error, run.id)
         with contextlib.suppress(OSError, SQLAlchemyError):  # on a full disk nothing can be written; it is said below
             record(status="failed", reason=reason, finished_at=datetime.now(UTC))
             tell({"event": "failed", "reason": reason})
         if isinstance(error, DrywallError):
             raise
         if _is_full_disk(error):
-            raise DrywallError(f"run {run_id} failed: {reason}") from error
+            raise DrywallError(f"run {run.id} failed: {reason}") from error
         traceback.print_exc()
-        raise DrywallError(f"run {run_id} failed ({reason}); its log.txt has the details") from error
+        raise DrywallError(f"run {run.id} failed ({reason}); its log.txt has the details") from error
     status = "stopped" if outcome.stopped else "finished"
     tell({"event": status, "best_epoch": outcome.best_epoch, "seconds": outcome.seconds})
     record(
@@ -114,6 +107,11 @@ def execute(
         best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
     )
     return outcome
+
+
+def _labelled(store: Store, split: str) -> bool:
+    labels = store.labels()
+    return any(sample.id in labels for sample in store.samples(split=split))
 
 
 def _formats(folder: RunFolder, config: RunConfig) -> dict[str, str]:
@@ -159,7 +157,7 @@ def _is_full_disk(error: BaseException) -> bool:
 
 
 def examples(
-    workspace: Workspace, store: Store, split: str, label_set: str | None = None, labels: LabelSettings | None = None
+    workspace: Workspace, split: str, label_set: str | None = None, labels: LabelSettings | None = None
 ) -> list[Example]:
     """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
 
@@ -167,9 +165,9 @@ def examples(
     """
     labels = labels or LabelSettings()
     sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
-    revisions = store.labels(label_set)
+    revisions = workspace.store.labels(label_set)
     found = []
-    for s in store.samples(split=split):
+    for s in workspace.store.samples(split=split):
         if (revision := revisions.get(s.id)) is not None:
             example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
             found.append(with_tight_label(workspace, example, s, revision, labels, sam))
@@ -179,17 +177,11 @@ def examples(
 
 
 def _train(
-    workspace: Workspace,
-    store: Store,
-    run: Run,
-    config: RunConfig,
-    tell: Callable[[Event], None],
-    should_stop: Callable[[], bool],
-    resume: bool,
+    run: OpenedRun, config: RunConfig, tell: Callable[[Event], None], should_stop: Callable[[], bool], resume: bool
 ) -> Outcome:
-    folder = run_folder(workspace, run.id)
-    train_examples = examples(workspace, store, "train", run.label_set, config.labels)
-    val_examples = examples(workspace, store, "val", run.label_set, config.labels)
+    folder, record = run.folder, run.record
+    train_examples = examples(run.workspace, "train", record.label_set, config.labels)
+    val_examples = examples(run.workspace, "val", record.label_set, config.labels)
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
@@ -221,7 +213,7 @@ def _train(
             tell(event)
 
     def save(segmenter: PromptSegmenter) -> None:
-        card = model_card(config, run, len(train_examples), len(val_examples))
+        card = model_card(config, record, len(train_examples), len(val_examples))
         folder.put_best(lambda place: segmenter.save_pretrained(place, card))
 
     return train(
@@ -235,7 +227,7 @@ def _train(
         save_state=lambda state: _write_state(folder.last_state, state),
         resume_from=state,
         should_stop=should_stop,
-        features=_feature_cache(workspace, segmenter, config),
+        features=_feature_cache(run.workspace, segmenter, config),
     )
 
 
@@ -262,14 +254,13 @@ def _read_state(path: Path) -> State:
     return state
 
 
-def _choose_thresholds(workspace: Workspace, store: Store, run: Run, tell: Callable[[Event], None]) -> None:
-    config = make_config(run.config, f"run {run.id}")
-    if not config.train.threshold_per_class:
+def _choose_thresholds(run: OpenedRun, tell: Callable[[Event], None]) -> None:
+    if not run.config.train.threshold_per_class:
         return
     tell({"event": "choosing thresholds"})
-    val_examples = examples(workspace, store, "val", run.label_set)
-    found = best_thresholds(load_predictor(workspace, store, run.id), val_examples, config.synonyms)
-    save_thresholds(found, run_folder(workspace, run.id).thresholds)
+    val_examples = examples(run.workspace, "val", run.record.label_set)
+    found = best_thresholds(run.predictor(), val_examples, run.config.synonyms)
+    save_thresholds(found, run.folder.thresholds)
     tell({"event": "thresholds", "classes": found})
 
 

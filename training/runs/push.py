@@ -6,33 +6,29 @@ from huggingface_hub.utils import httpx
 
 from core.errors import DrywallError, RequestError
 from core.files import write_atomically
-from data.store.store import Store
-from data.workspace import Workspace
-from training.config import make_config
 from training.runs.model_card import model_card
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.evaluation import summary
 
 
-def push(workspace: Workspace, store: Store, run_id: str, repo: str, *, license_id: str = "unknown", private: bool = True) -> str:
+def push(run: OpenedRun, repo: str, *, license_id: str = "unknown", private: bool = True) -> str:
     """Push the run's best checkpoint to `repo` (made if it is new); returns the commit's address.
 
     The card beside the checkpoint is written anew, with the test figures if the run was scored. Hub and token are those
     huggingface_hub is set up with. Raises RequestError for a run without a checkpoint or a repo's name that cannot be,
     DrywallError when the hub refuses or cannot be reached.
     """
-    run, folder = store.run(run_id), run_folder(workspace, run_id)
+    record, folder = run.record, run.folder
     if not (folder.best_checkpoint / "config.json").is_file():
-        raise RequestError(f"run {run_id} ({run.status}) has no checkpoint; choose one that finished an epoch")
+        raise RequestError(f"run {run.id} ({record.status}) has no checkpoint; choose one that finished an epoch")
     started = next((event for event in folder.read_events() if event["event"] == "started"), {"train": 0, "val": 0})
-    figures = None if store.scores(run_id, "test").empty else summary(store, run_id, "test")
-    config = make_config(run.config, f"run {run_id}")
-    card = model_card(config, run, started["train"], started["val"], figures, license_id)
+    figures = None if run.store.scores(run.id, "test").empty else summary(run.store, run.id, "test")
+    card = model_card(run.config, record, started["train"], started["val"], figures, license_id)
     write_atomically(folder.best_checkpoint / "README.md", card.encode())
     hub = HfApi()
     try:
         hub.create_repo(repo, private=private, exist_ok=True)
-        commit = hub.upload_folder(repo_id=repo, folder_path=folder.best_checkpoint, commit_message=f"Drywall QA run {run_id}")
+        commit = hub.upload_folder(repo_id=repo, folder_path=folder.best_checkpoint, commit_message=f"Drywall QA run {run.id}")
     except HFValidationError as error:
         raise RequestError(f"{repo} cannot be a repository's name; write OWNER/NAME, for example team/cracks") from error
     except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, ValueError) as error:

@@ -1,16 +1,12 @@
 """Runs: their folders, events, processes and states. A run's process outlives the page that launched it."""
 
-import contextlib
-import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,131 +21,49 @@ from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, dump_config
+from training.runs.opened import OpenedRun
 
 ROOT = Path(__file__).parents[2]
 ACTIVE = ("queued", "running")
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """runs/ID: config.yaml, environment.json, events.jsonl, log.txt, checkpoints/best, evaluation/SPLIT, report.{pdf,html}."""
-
-    root: Path
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config.yaml"
-
-    @property
-    def events(self) -> Path:
-        return self.root / "events.jsonl"
-
-    @property
-    def log(self) -> Path:
-        return self.root / "log.txt"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, commit, machine and data as they were when the run started (`training.runs.provenance`)."""
-        return self.root / "environment.json"
-
-    @property
-    def best_checkpoint(self) -> Path:
-        return self.root / "checkpoints" / "best"
-
-    @property
-    def last_state(self) -> Path:
-        """What `drywall-qa resume` goes on from: weights, optimizer and scheduler after the last whole epoch."""
-        return self.root / "checkpoints" / "last.pt"
-
-    def put_best(self, write: Callable[[Path], None]) -> None:
-        """Let `write` fill a new folder, then point `best` at it: a reader sees the old checkpoint or the new one, whole."""
-        self.best_checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self.best_checkpoint.parent, prefix="best-"))
-        folder.chmod(0o755)
-        link = folder.with_suffix(".link")
-        try:
-            write(folder)
-            link.symlink_to(folder.name, target_is_directory=True)
-            os.replace(link, self.best_checkpoint)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        for other in self.best_checkpoint.parent.glob("best-*"):
-            if other.name != folder.name:
-                shutil.rmtree(other, ignore_errors=True)
-
-    @property
-    def thresholds(self) -> Path:
-        """Class to threshold, as chosen on validation (`training.scoring.thresholds`)."""
-        return self.best_checkpoint / "thresholds.json"
-
-    def report(self, suffix: str) -> Path:
-        return self.root / f"report.{suffix}"
-
-    def evaluation(self, split: str) -> Path:
-        return self.root / "evaluation" / split
-
-    def probs_path(self, split: str, sample_id: int) -> Path:
-        """Predicted probabilities of one sample as an 8-bit PNG at the photo's size."""
-        return self.evaluation(split) / "probs" / f"{sample_id}.png"
-
-    def append_event(self, event: dict[str, Any]) -> None:
-        """One line, written at once, with its time."""
-        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}) + "\n"
-        with self.events.open("a", encoding="utf-8") as file:
-            file.write(line)
-
-    def read_events(self) -> list[dict[str, Any]]:
-        """Every whole line; one that is being written is left for the next look."""
-        if not self.events.is_file():
-            return []
-        return list(_whole_lines(self.events.read_text("utf-8")))
-
-
-def run_folder(workspace: Workspace, run_id: str) -> RunFolder:
-    return RunFolder(workspace.runs / run_id)
-
-
-def create_run(workspace: Workspace, store: Store, config: RunConfig) -> Run:
+def create_run(workspace: Workspace, config: RunConfig) -> Run:
     """Queue a run: its row, its folder, its configuration with the label set it will see. Raises RequestError."""
-    label_set = store.label_set(config.label_set) if config.label_set else store.current_label_set()
+    label_set = workspace.store.label_set(config.label_set) if config.label_set else workspace.store.current_label_set()
     config = config.changed(label_set=label_set.name)
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    folder = run_folder(workspace, run_id)
-    write_atomically(folder.config, dump_config(config).encode())
-    return store.create_run(
+    write_atomically(OpenedRun(workspace, run_id).folder.config, dump_config(config).encode())
+    return workspace.store.create_run(
         run_id, name=config.name, checkpoint=config.checkpoint, label_set=label_set.name, config=config.model_dump(mode="json")
     )
 
 
-def launch(workspace: Workspace, store: Store, config: RunConfig) -> Run:
+def launch(workspace: Workspace, config: RunConfig) -> Run:
     """Start a run in a process of its own, in a session of its own; its output goes to log.txt."""
-    run = create_run(workspace, store, config)
-    return _start(workspace, store, run.id, ["train", "--queued", run.id])
+    run = create_run(workspace, config)
+    return _start(OpenedRun(workspace, run.id), ["train", "--queued", run.id])
 
 
-def relaunch(workspace: Workspace, store: Store, run_id: str) -> Run:
+def relaunch(run: OpenedRun) -> Run:
     """Go on with a stopped or failed run in a process of its own. Raises RequestError when there is nothing to go on with."""
-    check_resumable(workspace, store, run_id)
-    return _start(workspace, store, run_id, ["resume", run_id])
+    check_resumable(run)
+    return _start(run, ["resume", run.id])
 
 
-def check_resumable(workspace: Workspace, store: Store, run_id: str) -> None:
+def check_resumable(run: OpenedRun) -> None:
     """Raises RequestError for a run that is active, finished, or has no whole epoch behind it."""
-    run = current_run(store, run_id)
-    if run.status in ACTIVE and run.pid not in (None, os.getpid()):
-        raise RequestError(f"run {run_id} is {run.status}; stop it before resuming it")
-    if run.status == "finished":
-        raise RequestError(f"run {run_id} is finished; start a new run from its checkpoint instead")
-    if not run_folder(workspace, run_id).last_state.is_file():
-        raise RequestError(f"run {run_id} ended before its first epoch was whole; start it anew with drywall-qa train")
+    record = current_run(run.store, run.id)
+    if record.status in ACTIVE and record.pid not in (None, os.getpid()):
+        raise RequestError(f"run {run.id} is {record.status}; stop it before resuming it")
+    if record.status == "finished":
+        raise RequestError(f"run {run.id} is finished; start a new run from its checkpoint instead")
+    if not run.folder.last_state.is_file():
+        raise RequestError(f"run {run.id} ended before its first epoch was whole; start it anew with drywall-qa train")
 
 
-def _start(workspace: Workspace, store: Store, run_id: str, arguments: list[str]) -> Run:
-    folder = run_folder(workspace, run_id)
-    command = [sys.executable, "-m", "training.cli", *arguments, "--workspace", str(workspace.root)]
-    with folder.log.open("ab") as log:
+def _start(run: OpenedRun, arguments: list[str]) -> Run:
+    command = [sys.executable, "-m", "training.cli", *arguments, "--workspace", str(run.workspace.root)]
+    with run.folder.log.open("ab") as log:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -161,8 +75,8 @@ def _start(workspace: Workspace, store: Store, run_id: str, arguments: list[str]
         )
     threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before this program
     started = _process_started(process.pid)
-    store.update_run(run_id, status="queued", pid=process.pid, pid_started=started, reason="")
-    return store.run(run_id)
+    run.store.update_run(run.id, status="queued", pid=process.pid, pid_started=started, reason="")
+    return run.store.run(run.id)
 
 
 def stop(store: Store, run_id: str) -> None:
@@ -259,10 +173,3 @@ def _process_started(pid: int) -> float | None:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return None
-
-
-def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            with contextlib.suppress(json.JSONDecodeError):  # a line that a killed process left half-written
-                yield json.loads(line)

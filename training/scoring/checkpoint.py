@@ -5,32 +5,32 @@ from datetime import UTC, datetime
 from core.errors import RequestError
 from core.progress import Progress
 from data.store.records import Run
-from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig
 from training.inference.formats import machine_format
-from training.inference.predictors import load_predictor
+from training.inference.predictors import named_predictor
+from training.runs.opened import OpenedRun
 from training.runs.provenance import record_provenance
-from training.runs.runs import create_run, run_folder
+from training.runs.runs import create_run
 from training.scoring.evaluation import evaluate
 
 
-def score(workspace: Workspace, store: Store, config: RunConfig, split: str, on_progress: Progress) -> Run:
+def score(workspace: Workspace, config: RunConfig, split: str, on_progress: Progress) -> Run:
     """Score `config.checkpoint` on a split with the config's prompts and threshold; returns the finished run.
 
     The run names its checkpoint and keeps no copy of it. A checkpoint that cannot be loaded or a split without samples
     leaves no run behind. Raises RequestError.
     """
-    load_predictor(workspace, store, checkpoint=config.checkpoint)
-    samples = store.samples(split=split)
+    named_predictor(checkpoint=config.checkpoint)
+    samples = workspace.store.samples(split=split)
     unknown = {sample.class_name for sample in samples} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
     if not samples:
         raise RequestError(f"split {split} holds no samples; choose another or import more photos")
-    run = create_run(workspace, store, config)
-    record_provenance(store, run_folder(workspace, run.id).environment, {"prediction": machine_format()})
+    store, run = workspace.store, OpenedRun(workspace, create_run(workspace, config).id)
+    record_provenance(store, run.folder.environment, {"prediction": machine_format()})
     started = datetime.now(UTC)
     store.update_run(run.id, status="finished", started_at=started, finished_at=started, seconds=0.0)
-    evaluate(workspace, store, run.id, split, on_progress)
-    return store.run(run.id)
+    evaluate(run, split, on_progress)
+    return run.record

@@ -14,23 +14,19 @@ from core.progress import Progress, silent
 from data.exchange.photo_names import export_names
 from data.store.records import SPLITS, Score
 from data.store.store import Store
-from data.workspace import Workspace
-from training.config import make_config
-from training.inference.predictors import load_predictor, mask_name, thresholds_by_class
+from training.inference.predictors import mask_name
 from training.review.doubts import measure_noise
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.scores import advice, mean, means
-from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, read_probs, to_uint8
+from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
 
 LABELS_OF = ("all", "human")
 
 
-def evaluate(
-    workspace: Workspace, store: Store, run_id: str, split: str = "test", on_progress: Progress = silent, labels_of: str = "all"
-) -> dict[str, Any]:
+def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent, labels_of: str = "all") -> dict[str, Any]:
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
 
-    Every sample is scored; labels_of says which of them the document counts (see `summary`).
+    Every sample that has a label is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT, and to the store the scores and
     what the review queue is ordered by (`training.review.doubts.measure_noise`).
@@ -38,17 +34,16 @@ def evaluate(
     """
     if split not in SPLITS:
         raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
-    run, folder = store.run(run_id), run_folder(workspace, run_id)
-    config = make_config(run.config, f"run {run_id}")
-    predictor, thresholds = load_predictor(workspace, store, run_id), thresholds_by_class(workspace, store, run_id)
-    samples, labels, scores = store.samples(split=split), store.labels(), []
+    store, folder, predictor, thresholds = run.store, run.folder, run.predictor(), run.thresholds
+    labels, scores = store.labels(), []
+    samples = [sample for sample in store.samples(split=split) if sample.id in labels]
     if not samples:
-        raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+        raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
     names = export_names(samples)
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
-        prompt = config.synonyms[sample.class_name][0]
-        photo = read_photo(workspace.photo_path(sample.image_path))
+        prompt = run.config.synonyms[sample.class_name][0]
+        photo = read_photo(run.workspace.photo_path(sample.image_path))
         prediction, grid_hw = predictor.predict(photo, [prompt])[0], predictor.grid_hw(photo.shape[:2])
         probs = to_uint8(prediction.probs)
         write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
@@ -61,7 +56,7 @@ def evaluate(
         counts = count_pixels(mask, truth)
         scores.append(
             Score(
-                run_id,
+                run.id,
                 sample.id,
                 split,
                 label.number,
@@ -76,8 +71,8 @@ def evaluate(
             )
         )
     store.save_scores(scores)
-    measure_noise(workspace, store, run_id, on_progress)  # now, so that the Queue page need not
-    return summary(store, run_id, split, labels_of)
+    measure_noise(run, on_progress)  # now, so that the Queue page need not
+    return summary(store, run.id, split, labels_of)
 
 
 def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> dict[str, Any]:
@@ -136,18 +131,18 @@ def paired_scores(store: Store, run_id: str, other_id: str, split: str) -> pd.Da
     return both
 
 
-def threshold_curve(workspace: Workspace, store: Store, run_id: str, split: str, labels_of: str = "all") -> pd.DataFrame:
+def threshold_curve(run: OpenedRun, split: str, labels_of: str = "all") -> pd.DataFrame:
     """mIoU by threshold and class (columns class_name, threshold, miou), from the stored probabilities and today's labels.
 
     labels_of: "human" leaves out today's labels that are not human-made.
     """
-    folder, labels = run_folder(workspace, run_id), store.labels()
+    labels = run.store.labels()
     rows = []
-    for score in store.scores(run_id, split).itertuples():
+    for score in run.store.scores(run.id, split).itertuples():
         label = labels[score.sample_id]
         if labels_of == "human" and not label.human_made:
             continue
-        probs, truth = read_probs(folder.probs_path(split, score.sample_id)), decode_rle(label.rle)
+        probs, truth = run.probs(split, score.sample_id), decode_rle(label.rle)
         rows += [
             {"class_name": score.class_name, "threshold": threshold, "miou": iou(counts)}
             for threshold, counts in zip(THRESHOLDS, counts_by_threshold(probs, truth), strict=True)

@@ -13,11 +13,9 @@ from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
 from core.sizes.band_size import band_size
 from core.sizes.picture import length_text
-from data.store.store import Store
-from data.workspace import Workspace
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.scores import headline
-from training.scoring.stored_probs import mask_at, read_probs
+from training.scoring.stored_probs import mask_at
 
 # Okabe & Ito's colours, told apart with every kind of colour vision
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = (0, 158, 115), (213, 94, 0), (86, 180, 233)
@@ -63,17 +61,17 @@ def paint_heat(photo: Photo, probs: NDArray[np.floating], opacity: float = 0.6) 
     return (photo * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
-def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, count: int) -> list[Path]:
+def write_failures(run: OpenedRun, split: str, count: int) -> list[Path]:
     """For each class one figure of the best and one of the worst samples: photo, truth, prediction with its IoU, and where
     the photo has a scale, the greatest width of both.
 
     Raises RequestError when the run was not evaluated on the split.
     """
-    table = store.scores(run_id, split)
+    table = run.store.scores(run.id, split)
     if table.empty:
-        raise RequestError(f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split} first")
-    folder, labels, written = run_folder(workspace, run_id), store.labels(), []
-    scales = {sample.id: sample.px_per_mm for sample in store.samples() if sample.px_per_mm}
+        raise RequestError(f"run {run.id} has no scores on {split}; run drywall-qa evaluate {run.id} --split {split} first")
+    folder, labels, written = run.folder, run.store.labels(), []
+    scales = {sample.id: sample.px_per_mm for sample in run.store.samples() if sample.px_per_mm}
 
     def sizes(sample_id: int, *masks: Mask) -> str:
         if sample_id not in scales:
@@ -85,8 +83,8 @@ def write_failures(workspace: Workspace, store: Store, run_id: str, split: str, 
         for which, chosen in (("worst", of_class.head(count)), ("best", of_class.tail(count).iloc[::-1])):
             rows = []
             for score in chosen.itertuples():
-                photo = read_photo(workspace.photo_path(str(score.image_path)))
-                probs = read_probs(folder.probs_path(split, int(score.sample_id)))
+                photo = read_photo(run.workspace.photo_path(str(score.image_path)))
+                probs = run.probs(split, int(score.sample_id))
                 truth = decode_rle(labels[int(score.sample_id)].rle)
                 prediction = mask_at(probs, float(score.threshold))
                 pictures = [photo, paint(photo, truth, TRUE_POSITIVE), paint_agreement(photo, truth, prediction)]

@@ -17,13 +17,9 @@ def metric_rows(document: dict[str, Any]) -> pd.DataFrame:
 
 def comparison_rows(document: dict[str, Any]) -> pd.DataFrame:
     """Of a document of `training.scoring.evaluation.compare`: a row a class and metric with both runs' means and the gain."""
-    run, other = document["runs"]
-    classes = {**document["classes"], "overall": document["overall"]}
-    rows = pd.DataFrame(
-        [
-            {"class": name, "mean over samples": MEAN_TITLES[key], run: means[MEAN_KEYS[key]][0], other: means[MEAN_KEYS[key]][1]}
-            for name, means in classes.items()
-            for key in HEADLINE
-        ]
-    ).astype({run: float, other: float})
-    return rows.assign(gain=rows[other] - rows[run])
+    rows = []
+    for name, means in {**document["classes"], "overall": document["overall"]}.items():
+        for key in HEADLINE:
+            before, after = (float("nan") if mean is None else mean for mean in means[MEAN_KEYS[key]])
+            rows.append((name, MEAN_TITLES[key], before, after, after - before))
+    return pd.DataFrame(rows, columns=["class", "mean over samples", *document["runs"], "gain"])

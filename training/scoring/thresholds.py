@@ -33,5 +33,5 @@ def best_of(mious: np.ndarray) -> float:
 
 
 def save_thresholds(thresholds: dict[str, float], path: Path) -> None:
-    """Written as JSON beside the weights, for `training.inference.predictors.thresholds_by_class`."""
+    """Written as JSON beside the weights, for `training.runs.opened.OpenedRun.thresholds`."""
     write_atomically(path, (json.dumps(thresholds, indent=2) + "\n").encode())

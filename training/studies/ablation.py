@@ -23,11 +23,10 @@ from core.metrics.thin import count_within, match_f1
 from core.models.clipseg import COMPACT_FOLDER
 from core.photos import read_photo
 from data.intake.preparation import prepare
-from data.store.store import Store
 from data.workspace import Workspace
 from training.config import load_config
-from training.inference.predictors import load_predictor, thresholds_by_class
 from training.runs.execution import execute
+from training.runs.opened import OpenedRun
 from training.runs.runs import create_run
 
 PROMPT = "segment crack"
@@ -89,35 +88,31 @@ def run_ablation(
 ) -> list[dict[str, Any]]:
     """A row a variant: printed, returned, and all of them in FOLDER/ablation.json. settings: `KEY=VALUE` on top of every row's."""
     workspace = Workspace.open(folder)
-    store = workspace.store()
+    store = workspace.store
     if not store.samples():
-        prepare(data, workspace, store, keep_source=True, class_of_folder={"cracks": "cracks"})
+        prepare(data, workspace, keep_source=True, class_of_folder={"cracks": "cracks"})
     truths = {path.stem: read_mask_png(path) for path in (data / "cracks" / "pixel_truth").glob("*.png")}
     rows, runs = [], dict[tuple[str, ...], tuple[str, float]]()
     for variant in variants:
         key = (variant.recipe, str(variant.branch), *variant.settings)
         if key not in runs:
             start = checkpoint if variant.branch else _without_branch(checkpoint, folder / "coarse")
-            runs[key] = _train(workspace, store, variant, start, epochs, settings)
+            runs[key] = _train(workspace, variant, start, epochs, settings)
         run_id, seconds = runs[key]
-        rows.append(
-            {"row": variant.name, "run": run_id, "minutes": seconds / 60} | _score(workspace, store, run_id, variant, truths)
-        )
+        rows.append({"row": variant.name, "run": run_id, "minutes": seconds / 60} | _score(workspace, run_id, variant, truths))
         write_atomically(folder / "ablation.json", (json.dumps(rows, indent=2) + "\n").encode())
         print(_line(rows[-1]), flush=True)
     store.close()
     return rows
 
 
-def _train(
-    workspace: Workspace, store: Store, variant: Variant, checkpoint: Path, epochs: int, settings: Sequence[str]
-) -> tuple[str, float]:
+def _train(workspace: Workspace, variant: Variant, checkpoint: Path, epochs: int, settings: Sequence[str]) -> tuple[str, float]:
     chosen = [f"checkpoint={checkpoint}", f"name={json.dumps(variant.name[:60])}", *variant.settings]
     if variant.recipe == "published":
         chosen += [f"train.epochs={epochs}", "train.lr=5e-4", "train.patience=1000", "train.precision=auto"]
-    run = create_run(workspace, store, load_config(variant.recipe, [*chosen, *settings]))
+    run = create_run(workspace, load_config(variant.recipe, [*chosen, *settings]))
     began = time.monotonic()
-    execute(workspace, store, run.id)
+    execute(OpenedRun(workspace, run.id))
     return run.id, time.monotonic() - began
 
 
@@ -128,10 +123,10 @@ def _without_branch(checkpoint: Path, folder: Path) -> Path:
     return folder
 
 
-def _score(workspace: Workspace, store: Store, run_id: str, variant: Variant, truths: dict[str, Mask]) -> dict[str, float]:
-    predictor = load_predictor(workspace, store, run_id, inference=variant.inference)
-    threshold, scores = thresholds_by_class(workspace, store, run_id)["cracks"], []
-    for sample in store.samples(split="val"):
+def _score(workspace: Workspace, run_id: str, variant: Variant, truths: dict[str, Mask]) -> dict[str, float]:
+    run = OpenedRun(workspace, run_id)
+    predictor, threshold, scores = run.predictor(variant.inference), run.thresholds["cracks"], []
+    for sample in workspace.store.samples(split="val"):
         photo = read_photo(workspace.photo_path(sample.image_path))
         mask = predictor.predict(photo, [PROMPT])[0].mask(threshold)
         truth = truths[Path(sample.file_name).stem]

@@ -18,15 +18,15 @@ from core.masks.mask import decode_rle
 from core.metrics.overlap import count_pixels, iou
 from core.models.clipseg import COMPACT_FOLDER
 from data.intake.preparation import prepare
-from data.store.store import Store
 from data.synthetic.export import write_exact_export
 from data.workspace import Workspace
-from training.config import load_config, make_config
+from training.config import load_config
 from training.runs.execution import execute
 from training.runs.model_card import model_card
-from training.runs.runs import create_run, run_folder
+from training.runs.opened import OpenedRun
+from training.runs.runs import create_run
 from training.runs.scratch import SCRATCH
-from training.scoring.stored_probs import mask_at, read_probs
+from training.scoring.stored_probs import mask_at
 
 SEED = 7
 PHOTOS = (2400, 120, 160)
@@ -45,50 +45,49 @@ def make_compact(
     """Everything from painting to the card in `target`. photos: how many to train on, choose by and measure; size_hw: of each.
     settings: `KEY=VALUE` on top of every stage's own."""
     raw, workspace = folder / "raw", Workspace.open(folder / "workspace")
-    store = workspace.store()
+    store = workspace.store
     if not store.samples():
         write_exact_export(raw, SEED, photos, size_hw, workers)
-        prepare(raw, workspace, store, keep_source=True)
+        prepare(raw, workspace, keep_source=True)
     ended = {run.name: run for run in store.runs() if run.status == "finished"}
     seconds, checkpoint = 0.0, SCRATCH
     for stage in STAGES:
         if stage not in ended:
-            run = create_run(workspace, store, load_config(stage, [f"name={stage}", f"checkpoint={checkpoint}", *settings]))
-            execute(workspace, store, run.id, _report)
+            run = create_run(workspace, load_config(stage, [f"name={stage}", f"checkpoint={checkpoint}", *settings]))
+            execute(OpenedRun(workspace, run.id), _report)
             ended[stage] = store.run(run.id)
         seconds += ended[stage].seconds or 0
-        checkpoint = str(run_folder(workspace, ended[stage].id).best_checkpoint)
-    publish(workspace, store, ended[STAGES[-1]].id, seconds, target)
+        checkpoint = str(OpenedRun(workspace, ended[stage].id).folder.best_checkpoint)
+    publish(OpenedRun(workspace, ended[STAGES[-1]].id), seconds, target)
     store.close()
 
 
-def publish(workspace: Workspace, store: Store, run_id: str, seconds: float, target: Path) -> None:
+def publish(run: OpenedRun, seconds: float, target: Path) -> None:
     """Copy the run's checkpoint to `target`, with a card that tells its stages and its measured figures."""
-    figures = measure(workspace, store, run_id)
-    run, folder = store.run(run_id), run_folder(workspace, run_id)
+    figures, record, folder = measure(run), run.record, run.folder
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder.best_checkpoint, target)
     stages = " then ".join(f"configs/{stage}.yaml" for stage in STAGES)
-    config = make_config({**run.config, "name": "compact", "checkpoint": f"random weights ({stages})"}, "compact")
+    config = run.config.changed(name="compact", checkpoint=f"random weights ({stages})")
     started = next(event for event in folder.read_events() if event["event"] == "started")
-    hashes = {split: {sample.image_hash for sample in store.samples(split=split)} for split in ("train", "test")}
+    hashes = {split: {sample.image_hash for sample in run.store.samples(split=split)} for split in ("train", "test")}
     photos = {split: len(found) for split, found in hashes.items()}
     section = _section(figures, seconds, photos["train"], photos["test"])
-    card = model_card(config, run, started["train"], started["val"], section, "other")
+    card = model_card(config, record, started["train"], started["val"], section, "other")
     (target / "README.md").write_text(card, "utf-8")
     print(json.dumps(figures, indent=2))
 
 
-def measure(workspace: Workspace, store: Store, run_id: str) -> dict[str, Any]:
+def measure(run: OpenedRun) -> dict[str, Any]:
     """mIoU per class over the test photos that show it, over those that do not, and the overlap with the other class.
 
     Overlap: on photos that show both, IoU of each class's prediction with the truth of the other; mean over photos.
     """
-    folder, labels, samples = run_folder(workspace, run_id), store.labels(), store.samples(split="test")
+    labels, samples = run.store.labels(), run.store.samples(split="test")
     truths = {(s.image_hash, s.class_name): decode_rle(labels[s.id].rle) for s in samples}
     found: dict[str, dict[str, list[float]]] = {}
     for sample in samples:
-        prediction = mask_at(read_probs(folder.probs_path("test", sample.id)), 0.5)
+        prediction = mask_at(run.probs("test", sample.id), 0.5)
         truth = truths[sample.image_hash, sample.class_name]
         other = truths[sample.image_hash, "taping" if sample.class_name == "cracks" else "cracks"]
         lists = found.setdefault(sample.class_name, {"present": [], "absent": [], "other": []})

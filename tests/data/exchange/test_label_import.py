@@ -29,7 +29,7 @@ def test_changed_labels_come_back_as_revisions_of_the_same_samples(form, workspa
     new = {**old, changed.id: dented(store, changed), emptied.id: np.zeros(emptied.size_hw, bool)}
     for sample in (changed, emptied):
         store.save_label(sample.id, new[sample.id], based_on=1, author="ann", tool="drawn")
-    assert export_labels(workspace, store, tmp_path / "out", form) == len(samples)
+    assert export_labels(workspace, tmp_path / "out", form) == len(samples)
     for sample in (changed, emptied):
         store.save_label(sample.id, old[sample.id], based_on=2, author="ann", tool="restored")
     found = read_import(store, tmp_path / "out", form)
@@ -52,7 +52,7 @@ def test_changed_labels_come_back_as_revisions_of_the_same_samples(form, workspa
 
 
 def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(workspace, store, tmp_path):
-    export_labels(workspace, store, tmp_path / "out", "masks")
+    export_labels(workspace, tmp_path / "out", "masks")
     files = sorted((tmp_path / "out" / "cracks").rglob("*.png"))
     Image.new("L", (5, 4)).save(files[0])
     files[1].write_bytes(b"no picture")
@@ -77,7 +77,7 @@ def test_accepted_labels_and_stale_differences_are_left_alone(workspace, store, 
     first, second = store.samples()[:2]
     for sample in (first, second):
         store.save_label(sample.id, ~decode_rle(store.label(sample.id).rle), based_on=1, author="ann", tool="drawn")
-    export_labels(workspace, store, tmp_path / "out", "coco")
+    export_labels(workspace, tmp_path / "out", "coco")
     for sample in (first, second):
         store.save_label(sample.id, store.label(sample.id, 1).rle, based_on=2, author="ann", tool="restored")
     store.add_review(first.id, "accepted", "ann")
@@ -91,7 +91,7 @@ def test_accepted_labels_and_stale_differences_are_left_alone(workspace, store, 
 
 
 def test_a_zip_archive_is_unpacked_and_paths_out_of_it_stay_inside(workspace, store, tmp_path):
-    export_labels(workspace, store, tmp_path / "out", "cvat")
+    export_labels(workspace, tmp_path / "out", "cvat")
     with zipfile.ZipFile(tmp_path / "task.zip", "w") as archive:
         archive.write(tmp_path / "out" / "annotations.xml", "annotations.xml")
         archive.writestr("../../escaped.xml", "<annotations/>")

@@ -57,12 +57,12 @@ def test_the_log_holds_every_revision_and_decision_in_order(store, workspace, tm
     accepted = of_sample[of_sample["state"] == "accepted"].iloc[0]
     assert (accepted["reviewer"], accepted["revision"], accepted["area_px"]) == ("bob", 2, new.sum())
     assert log["time_utc"].is_monotonic_increasing
-    assert export_labels(workspace, store, tmp_path, "review-log") == len(log)
+    assert export_labels(workspace, tmp_path, "review-log") == len(log)
     heading, *lines = read_csv((tmp_path / "review_log.csv").read_bytes())
     cells = dict(zip(heading, next(line for line in lines if "drawn" in line), strict=True))
     assert (cells["reviewer"], cells["comment"]) == ("'=ann", '\'@SUM(1), "süß"\nüber')
     with pytest.raises(RequestError, match="leave out --label-set"):
-        export_labels(workspace, store, tmp_path, "review-log", "x")
+        export_labels(workspace, tmp_path, "review-log", "x")
 
 
 def test_sizes_in_px_and_with_a_scale_in_mm(store, workspace, tmp_path):
@@ -78,7 +78,7 @@ def test_sizes_in_px_and_with_a_scale_in_mm(store, workspace, tmp_path):
     assert line["width_max_mm"] == pytest.approx(3, abs=0.3)
     assert clean["length_px"] == 0
     assert np.isnan([clean["width_max_px"], clean["length_mm"], clean["px_per_mm"]]).all()
-    assert export_labels(workspace, store, tmp_path, "sizes") == len(store.samples())
+    assert export_labels(workspace, tmp_path, "sizes") == len(store.samples())
     assert len(read_csv((tmp_path / "sizes.csv").read_bytes())) == len(store.samples()) + 1
     store.set_scale(first.image_hash, None, "ann")
     assert store.sample(first.id).px_per_mm is None

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core.errors import RequestError
 from core.masks.mask import rle_area
-from data.intake.coco import ANNOTATION_FILE
+from data.exchange.coco import ANNOTATION_FILE
 from data.intake.duplicates import find_leaks, source_stem
 from data.intake.preparation import prepare
 from data.workspace import Workspace
@@ -23,7 +23,7 @@ def test_photos_are_stored_by_content_and_nothing_else_is(workspace, store):
 def test_importing_again_adds_nothing_and_keeps_what_people_fixed(workspace, store, raw_export):
     before = store.samples()
     fixed = store.save_label(1, np.zeros(store.sample(1).size_hw, bool), based_on=1, author="ann", tool="drawn")
-    prepare(raw_export, workspace, store)
+    prepare(raw_export, workspace)
     assert len(store.samples()) == len(before)
     assert store.label(1) == fixed
 
@@ -44,8 +44,8 @@ def test_a_broken_part_is_reported_and_the_rest_comes_in(raw_export, tmp_path):
     photo = next((raw / "cracks" / "train").glob("*.jpg"))
     photo.write_bytes(photo.read_bytes()[:300])
     workspace = Workspace.open(tmp_path / "ws")
-    store = workspace.store()
-    report = prepare(raw, workspace, store)
+    store = workspace.store
+    report = prepare(raw, workspace)
     refused = {problem.item: problem.reason for problem in report.problems if problem.action == "refused"}
     assert "not JSON" in refused[ANNOTATION_FILE]
     assert any("damaged" in reason for reason in refused.values())
@@ -65,20 +65,20 @@ def test_flat_folders_and_mapped_names(tmp_path):
     }
     (folder / ANNOTATION_FILE).write_text(json.dumps(document))
     workspace = Workspace.open(tmp_path / "ws")
-    store = workspace.store()
-    report = prepare(tmp_path / "raw", workspace, store, class_of_folder={"walls": "cracks"})
+    store = workspace.store
+    report = prepare(tmp_path / "raw", workspace, class_of_folder={"walls": "cracks"})
     (sample,) = store.samples()
     assert (sample.class_name, sample.box_only, rle_area(store.label(1).rle)) == ("cracks", True, 50)
     assert (report.rows[0]["box_only"], report.rows[0]["sizes"]) == (1, "40x30 (1)")
     with pytest.raises(RequestError, match="holds no COCO export"):
-        prepare(tmp_path / "raw", workspace, store)
+        prepare(tmp_path / "raw", workspace)
     store.close()
 
 
 def test_real_exports_come_in_whole(sample_data, tmp_path):
     workspace = Workspace.open(tmp_path / "ws")
-    store = workspace.store()
-    report = prepare(sample_data, workspace, store)
+    store = workspace.store
+    report = prepare(sample_data, workspace)
     rows = {(row["class"], row["split"]): row for row in report.rows}
     assert rows["cracks", "train"]["images"] == 76
     assert rows["cracks", "train"]["polygon"] == 207

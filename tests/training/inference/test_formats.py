@@ -15,7 +15,8 @@ from training.config import load_config
 from training.inference import formats
 from training.inference.formats import machine_format, prediction_format
 from training.runs import execution
-from training.runs.runs import create_run, run_folder
+from training.runs.opened import OpenedRun
+from training.runs.runs import create_run
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_what_cannot_be_recorded_is_fp32(timed, tmp_path, caplog):
 @pytest.fixture
 def trained_in(workspace, store, tiny_checkpoint, monkeypatch, timed):
     """trained_in(resume=...) executes the run with `precision: auto` and returns what the loop was told to train in."""
-    run = create_run(workspace, store, load_config("quick", [f"checkpoint={tiny_checkpoint}", "train.precision=auto"]))
+    run = create_run(workspace, load_config("quick", [f"checkpoint={tiny_checkpoint}", "train.precision=auto"]))
     told = []
 
     def train(segmenter, train_set, val_set, settings, *_, **__):
@@ -61,10 +62,10 @@ def trained_in(workspace, store, tiny_checkpoint, monkeypatch, timed):
     def execute(resume=False, pays=True, available=True):
         monkeypatch.setattr("core.train.trainer.pays", lambda *_: pays)
         monkeypatch.setattr(execution, "available", lambda *_: available)
-        execution.execute(workspace, store, run.id, resume=resume)
+        execution.execute(workspace, run.id, resume=resume)
         return told[-1]
 
-    return execute, run_folder(workspace, run.id)
+    return execute, OpenedRun(workspace, run.id).folder
 
 
 def test_a_resumed_run_trains_in_the_format_it_began_in(trained_in, timed):

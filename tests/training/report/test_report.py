@@ -20,7 +20,8 @@ from training.report.document import Table
 from training.report.facts import gather
 from training.report.sections import build
 from training.runs.execution import execute
-from training.runs.runs import create_run, run_folder
+from training.runs.opened import OpenedRun
+from training.runs.runs import create_run
 from training.scoring.evaluation import summary
 from training.scoring.stored_probs import to_uint8
 
@@ -31,23 +32,23 @@ SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1
 def workspace(raw_export, tmp_path_factory):
     """One for all tests here: a report reads its run and changes nothing."""
     opened = Workspace.open(tmp_path_factory.mktemp("report"))
-    store = opened.store()
-    prepare(raw_export, opened, store)
+    store = opened.store
+    prepare(raw_export, opened)
     store.close()
     return opened
 
 
 @pytest.fixture(scope="module")
 def store(workspace):
-    opened = workspace.store()
+    opened = workspace.store
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
 def finished(workspace, store, tiny_checkpoint):
-    run = create_run(workspace, store, load_config("quick", [*SMALL, f"checkpoint={tiny_checkpoint}"]))
-    execute(workspace, store, run.id)
+    run = create_run(workspace, load_config("quick", [*SMALL, f"checkpoint={tiny_checkpoint}"]))
+    execute(OpenedRun(workspace, run.id))
     return run.id
 
 
@@ -57,12 +58,12 @@ def text_of(pdf: bytes) -> str:
 
 
 def test_the_report_holds_the_summary_and_is_the_same_bytes_twice(workspace, store, finished):
-    files = write_report(workspace, store, finished, "test")
-    folder = run_folder(workspace, finished)
+    files = write_report(OpenedRun(workspace, finished), "test")
+    folder = OpenedRun(workspace, finished).folder
     assert (files.pdf, files.html) == (folder.root / "report.pdf", folder.root / "report.html")
     pdf, html = files.pdf.read_bytes(), files.html.read_bytes()
     time.sleep(1.1)  # a date of the writing would show
-    write_report(workspace, store, finished, "test")
+    write_report(OpenedRun(workspace, finished), "test")
     assert files.pdf.read_bytes() == pdf
     assert files.html.read_bytes() == html
 
@@ -111,7 +112,7 @@ class References(HTMLParser):
 
 
 def test_the_html_file_is_whole_and_refers_to_nothing_outside(workspace, store, finished):
-    page = write_report(workspace, store, finished, "test").html.read_text("utf-8")
+    page = write_report(OpenedRun(workspace, finished), "test").html.read_text("utf-8")
     references = References(page)
     assert references.open == []
     assert references.wordless == []
@@ -123,7 +124,7 @@ def test_the_html_file_is_whole_and_refers_to_nothing_outside(workspace, store, 
 
 def test_facts_are_those_of_the_run_however_the_data_change_later(workspace, store, finished):
     def document():
-        return build(gather(workspace, store, finished, "test"))
+        return build(gather(OpenedRun(workspace, finished), "test"))
 
     before = document()
     sample = store.samples(split="test")[0]
@@ -135,19 +136,19 @@ def test_facts_are_those_of_the_run_however_the_data_change_later(workspace, sto
 
 
 def test_a_run_without_scores_is_one_sentence(workspace, store, finished, tiny_checkpoint):
-    queued = create_run(workspace, store, load_config("quick", [f"checkpoint={tiny_checkpoint}"]))
+    queued = create_run(workspace, load_config("quick", [f"checkpoint={tiny_checkpoint}"]))
     with pytest.raises(RequestError, match=f"run {queued.id} has no scores on test; run drywall-qa evaluate"):
-        write_report(workspace, store, queued.id, "test")
-    assert not run_folder(workspace, queued.id).report("pdf").exists()
+        write_report(OpenedRun(workspace, queued.id), "test")
+    assert not OpenedRun(workspace, queued.id).folder.report("pdf").exists()
     with pytest.raises(RequestError, match="run nope is not in this workspace"):
-        write_report(workspace, store, "nope", "test")
+        write_report(OpenedRun(workspace, "nope"), "test")
 
 
 def test_a_run_from_before_provenance_was_kept_still_has_a_report(workspace, store, finished):
-    environment = run_folder(workspace, finished).environment
+    environment = OpenedRun(workspace, finished).folder.environment
     hidden = environment.rename(environment.with_suffix(".hidden"))
     try:
-        text = text_of(write_report(workspace, store, finished, "test").pdf.read_bytes())
+        text = text_of(write_report(OpenedRun(workspace, finished), "test").pdf.read_bytes())
     finally:
         hidden.rename(environment)
     assert "leftnorecordofversionsandmachine" in text
@@ -155,7 +156,7 @@ def test_a_run_from_before_provenance_was_kept_still_has_a_report(workspace, sto
 
 
 def test_metrics_the_summary_has_are_shown_and_absent_ones_are_not(workspace, store, finished):
-    facts = gather(workspace, store, finished, "test")
+    facts = gather(OpenedRun(workspace, finished), "test")
 
     def headers() -> set[str]:
         blocks = [block for section in build(facts).sections for block in section.blocks]

@@ -18,7 +18,7 @@ from training.review.before_after import (
     unscored_splits,
     what_fixes_bought,
 )
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 
 OLD_LABEL = np.zeros((20, 30), bool)
 OLD_LABEL[8:12, 5:25] = True
@@ -41,7 +41,7 @@ def compared(desk, add_run, tmp_path):
     add_run("new", {1: 0.5, 5: 0.5, 6: 0.5})
     for run, mask in (("old", BOX), ("new", LINE)):
         for score in desk.scores(run).itertuples():
-            path = run_folder(workspace, run).probs_path(score.split, score.sample_id)
+            path = OpenedRun(workspace, run).folder.probs_path(score.split, score.sample_id)
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(path)
     return workspace

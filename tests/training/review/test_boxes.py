@@ -75,9 +75,9 @@ def test_every_reader_tells_a_box_alike(desk, add_run, history, is_box):
 def test_seams_are_proposed_and_trained_in_what_is_still_a_box(workspace, store, history, is_box):
     sample = next(s for s in store.samples(class_name=SEAM_CLASS) if s.is_box)
     history(store, sample.id, np.eye(*sample.size_hw, dtype=bool))
-    assert (sample.id in {proposal.sample.id for proposal in seam_proposals(workspace, store)}) == is_box
+    assert (sample.id in {proposal.sample.id for proposal in seam_proposals(workspace)}) == is_box
     name = store.freeze_labels("frozen").name
-    taken = examples(workspace, store, sample.split, name, LabelSettings(boxes="proposal"))
+    taken = examples(workspace, sample.split, name, LabelSettings(boxes="proposal"))
     label = store.labels(name)[sample.id].rle
     assert (next(e.rle for e in taken if e.sample_id == sample.id) != label) == is_box
 

@@ -12,9 +12,9 @@ from core.metrics.overlap import count_pixels, iou
 from core.models.clipseg import PromptSegmenter
 from core.settings import InferenceSettings
 from training.config import load_config, make_config
-from training.inference.predictors import load_predictor, threshold_of, thresholds_by_class
 from training.runs.execution import examples, execute
-from training.runs.runs import create_run, current_run, launch, progress_of, run_folder, stop
+from training.runs.opened import OpenedRun
+from training.runs.runs import create_run, current_run, launch, progress_of, stop
 from training.scoring.evaluation import compare, evaluate, threshold_curve
 from training.scoring.figures import write_failures
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, read_probs, to_uint8
@@ -30,13 +30,13 @@ def config(tiny_checkpoint):
 
 @pytest.fixture
 def finished(workspace, store, config):
-    run = create_run(workspace, store, config)
-    execute(workspace, store, run.id)
+    run = create_run(workspace, config)
+    execute(OpenedRun(workspace, run.id))
     return run.id
 
 
 def test_a_run_leaves_events_checkpoint_and_state(workspace, store, finished, tiny_segmenter):
-    run, folder = store.run(finished), run_folder(workspace, finished)
+    run, folder = store.run(finished), OpenedRun(workspace, finished).folder
     events = folder.read_events()
     epochs = [event for event in events if event["event"] == "epoch"]
     assert (run.status, run.label_set, len(epochs)) == ("finished", "labels-1", 2)
@@ -52,16 +52,18 @@ def test_a_run_leaves_events_checkpoint_and_state(workspace, store, finished, ti
 
 
 def test_the_same_seed_gives_the_same_weights(workspace, store, config, finished):
-    again = create_run(workspace, store, config)
-    execute(workspace, store, again.id)
-    first, second = (PromptSegmenter.load(run_folder(workspace, i).best_checkpoint).state_dict() for i in (finished, again.id))
+    again = create_run(workspace, config)
+    execute(OpenedRun(workspace, again.id))
+    first, second = (
+        PromptSegmenter.load(OpenedRun(workspace, i).folder.best_checkpoint).state_dict() for i in (finished, again.id)
+    )
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_evaluation_scores_what_it_writes(workspace, store, finished):
-    document = evaluate(workspace, store, finished, "test")
+    document = evaluate(OpenedRun(workspace, finished), "test")
     assert json.loads(json.dumps(document)) == document
-    table, folder = store.scores(finished, "test"), run_folder(workspace, finished)
+    table, folder = store.scores(finished, "test"), OpenedRun(workspace, finished).folder
     assert document["overall"]["miou"] == pytest.approx(table["iou"].mean())
     assert document["overall"]["samples"] == len(store.samples(split="test")) == len(table)
     row = table.iloc[0]
@@ -72,9 +74,9 @@ def test_evaluation_scores_what_it_writes(workspace, store, finished):
     assert len(written) == len(table)
     assert read_mask_png(written[0]).dtype == bool
     assert written[0].name.endswith(("__segment_crack.png", "__segment_taping_area.png"))
-    figures = write_failures(workspace, store, finished, "test", 2)
+    figures = write_failures(OpenedRun(workspace, finished), "test", 2)
     assert {path.name for path in figures} == {f"{c}_{w}.png" for c in table["class_name"].unique() for w in ("best", "worst")}
-    curve = threshold_curve(workspace, store, finished, "test")
+    curve = threshold_curve(OpenedRun(workspace, finished), "test")
     assert set(curve["threshold"]) == set(THRESHOLDS)
     same = compare(store, finished, finished, "test")["overall"]
     assert (same["better"], same["worse"]) == (0, 0)
@@ -98,14 +100,14 @@ def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, stor
             "inference": InferenceSettings(tiles=96),
         }
     )
-    run = create_run(workspace, store, config).id
-    execute(workspace, store, run)
-    chosen = json.loads(run_folder(workspace, run).thresholds.read_text())
-    assert run_folder(workspace, run).thresholds.parent == run_folder(workspace, run).best_checkpoint
-    predictor = load_predictor(workspace, store, run)
+    run = create_run(workspace, config).id
+    execute(OpenedRun(workspace, run))
+    chosen = json.loads(OpenedRun(workspace, run).folder.thresholds.read_text())
+    assert OpenedRun(workspace, run).folder.thresholds.parent == OpenedRun(workspace, run).folder.best_checkpoint
+    predictor = OpenedRun(workspace, run).predictor()
     assert predictor.inference == config.inference
     best = {}
-    for example in examples(workspace, store, "val"):  # every threshold by hand, one mask at a time
+    for example in examples(workspace, "val"):  # every threshold by hand, one mask at a time
         photo, truth = example.read()
         probs = to_uint8(predictor.predict(photo, [config.synonyms[example.class_name][0]])[0].probs)
         of_class = best.setdefault(example.class_name, {float(t): [] for t in THRESHOLDS})
@@ -115,13 +117,12 @@ def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, stor
         means = {threshold: np.mean(scores) for threshold, scores in of_class.items()}
         # rounding may move a pixel across a threshold between two passes, so a near tie may fall either way
         assert means[chosen[name]] == pytest.approx(max(means.values()), abs=1e-3)
-    assert thresholds_by_class(workspace, store, run) == {"cracks": 0.3, "taping": 0.3} | chosen
+    assert OpenedRun(workspace, run).thresholds == {"cracks": 0.3, "taping": 0.3} | chosen
     table = store.scores(run, "test")
     assert {row.class_name: row.threshold for row in table.itertuples()}.items() <= chosen.items()
-    assert threshold_of(workspace, store, run, "Segment drywall  seam") == chosen["taping"]
-    assert threshold_of(workspace, store, run, "segment door") == 0.3
-    assert threshold_of(workspace, store, None, "segment crack") == 0.5
-    kinds = [event["event"] for event in run_folder(workspace, run).read_events()]
+    assert OpenedRun(workspace, run).threshold_of("Segment drywall  seam") == chosen["taping"]
+    assert OpenedRun(workspace, run).threshold_of("segment door") == 0.3
+    kinds = [event["event"] for event in OpenedRun(workspace, run).folder.read_events()]
     assert kinds.index("choosing thresholds") < kinds.index("thresholds") < kinds.index("scoring")
 
 
@@ -136,10 +137,10 @@ def test_best_threshold(mious, expected):
 
 def test_unfrozen_blocks_and_a_fresh_decoder_train_and_are_saved(workspace, store, config, caplog):
     model = make_config({"model": {"unfreeze_blocks": 1, "decoder": {"reduce_dim": 32}}}).model
-    run = create_run(workspace, store, config.model_copy(update={"model": model})).id
-    execute(workspace, store, run)
+    run = create_run(workspace, config.model_copy(update={"model": model})).id
+    execute(OpenedRun(workspace, run))
     assert "the decoder starts untrained: reduce_dim 32, extract_layers [1, 2, 2]" in caplog.text
-    trained = PromptSegmenter.load(run_folder(workspace, run).best_checkpoint)
+    trained = PromptSegmenter.load(OpenedRun(workspace, run).folder.best_checkpoint)
     before, after = (s.clipseg.clip.state_dict() for s in (PromptSegmenter.load(config.checkpoint), trained))
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed
@@ -148,11 +149,11 @@ def test_unfrozen_blocks_and_a_fresh_decoder_train_and_are_saved(workspace, stor
 
 
 def test_requests_that_cannot_be_met(workspace, store, finished, config):
-    queued = create_run(workspace, store, config)
+    queued = create_run(workspace, config)
     for call, words in (
-        (lambda: evaluate(workspace, store, queued.id), "has no checkpoint"),
-        (lambda: evaluate(workspace, store, finished, "tset"), "split tset is unknown"),
-        (lambda: write_failures(workspace, store, queued.id, "test", 2), "has no scores on test"),
+        (lambda: evaluate(OpenedRun(workspace, queued.id)), "has no checkpoint"),
+        (lambda: evaluate(OpenedRun(workspace, finished), "tset"), "split tset is unknown"),
+        (lambda: write_failures(OpenedRun(workspace, queued.id), "test", 2), "has no scores on test"),
         (lambda: compare(store, finished, queued.id, "test"), "share no scored samples"),
         (lambda: stop(store, finished), "nothing to stop"),
     ):
@@ -161,19 +162,19 @@ def test_requests_that_cannot_be_met(workspace, store, finished, config):
 
 
 def test_a_failed_run_keeps_its_reason(workspace, store, config):
-    bad = create_run(workspace, store, config.model_copy(update={"checkpoint": "/nowhere"}))
+    bad = create_run(workspace, config.model_copy(update={"checkpoint": "/nowhere"}))
     with pytest.raises(DrywallError, match="cannot be loaded"):
-        execute(workspace, store, bad.id)
+        execute(OpenedRun(workspace, bad.id))
     assert store.run(bad.id).status == "failed"
     assert "/nowhere cannot be loaded" in store.run(bad.id).reason
-    assert run_folder(workspace, bad.id).read_events()[-1]["event"] == "failed"
+    assert OpenedRun(workspace, bad.id).folder.read_events()[-1]["event"] == "failed"
 
 
 def test_a_launched_run_lives_by_itself_and_can_be_stopped(workspace, store, config):
     long = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 5000, "patience": 5000})})
-    run = launch(workspace, store, long)
+    run = launch(workspace, long)
     assert os.getpgid(store.run(run.id).pid) != os.getpgid(0)
-    wait_until(lambda: progress_of(run_folder(workspace, run.id).read_events()).epochs)
+    wait_until(lambda: progress_of(OpenedRun(workspace, run.id).folder.read_events()).epochs)
     stop(store, run.id)
     wait_until(lambda: current_run(store, run.id).status == "stopped")
     assert store.run(run.id).best_epoch
@@ -181,7 +182,7 @@ def test_a_launched_run_lives_by_itself_and_can_be_stopped(workspace, store, con
 
 def test_a_killed_run_is_found_out(workspace, store, config):
     long = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 5000})})
-    run = launch(workspace, store, long)
+    run = launch(workspace, long)
     os.kill(run.pid, signal.SIGKILL)
     wait_until(lambda: current_run(store, run.id).status == "failed")
     assert "ended without a word" in store.run(run.id).reason

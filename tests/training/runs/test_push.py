@@ -11,8 +11,9 @@ from core.models.clipseg import PromptSegmenter
 from data.store.records import Score
 from training.config import load_config
 from training.runs.model_card import model_card
+from training.runs.opened import OpenedRun
 from training.runs.push import push
-from training.runs.runs import create_run, run_folder
+from training.runs.runs import create_run
 
 
 class FakeHub(BaseHTTPRequestHandler):
@@ -70,8 +71,8 @@ def hub(monkeypatch):
 @pytest.fixture
 def run(workspace, store, tiny_segmenter):
     """A run as training leaves it, with two scores on the test split."""
-    run = create_run(workspace, store, load_config("published", ["name=walls"]))
-    folder = run_folder(workspace, run.id)
+    run = create_run(workspace, load_config("published", ["name=walls"]))
+    folder = OpenedRun(workspace, run.id).folder
     folder.append_event({"event": "started", "run": run.id, "train": 11, "val": 3})
     tiny_segmenter.save_pretrained(folder.best_checkpoint, "# before\n")
     store.save_scores(
@@ -83,7 +84,7 @@ def run(workspace, store, tiny_segmenter):
 
 
 def test_a_push_carries_the_checkpoint_and_a_full_card(workspace, store, run, hub, tmp_path):
-    address = push(workspace, store, run.id, "team/walls", license_id="mit")
+    address = push(OpenedRun(workspace, run.id), "team/walls", license_id="mit")
     assert address.endswith(f"/team/walls/commit/{'a' * 40}")
     assert hub.created["name"] == "walls"
     assert hub.created["organization"] == "team"
@@ -105,7 +106,7 @@ def test_a_push_carries_the_checkpoint_and_a_full_card(workspace, store, run, hu
 
 def test_the_card_before_any_score_is_valid_too(workspace, store):
     config = load_config("quick")
-    card = ModelCard(model_card(config, create_run(workspace, store, config), 4, 2))
+    card = ModelCard(model_card(config, create_run(workspace, config), 4, 2))
     assert card.data.license == "unknown"
     assert card.data.base_model is None  # the shipped checkpoint is on no hub
     assert card.data.eval_results is None
@@ -113,12 +114,12 @@ def test_the_card_before_any_score_is_valid_too(workspace, store):
 
 
 def test_what_cannot_be_pushed_is_told(workspace, store, run, hub):
-    queued = create_run(workspace, store, load_config("published"))
+    queued = create_run(workspace, load_config("published"))
     with pytest.raises(RequestError, match="has no checkpoint"):
-        push(workspace, store, queued.id, "team/walls")
+        push(OpenedRun(workspace, queued.id), "team/walls")
     with pytest.raises(RequestError, match="write OWNER/NAME"):
-        push(workspace, store, run.id, "team/walls/extra")
+        push(OpenedRun(workspace, run.id), "team/walls/extra")
     assert not hub.files
     hub.refuses = True
     with pytest.raises(DrywallError, match=r"team/walls was not pushed to http://127\.0\.0\.1.*hf auth login"):
-        push(workspace, store, run.id, "team/walls")
+        push(OpenedRun(workspace, run.id), "team/walls")

@@ -8,7 +8,7 @@ from core.errors import RequestError
 from core.masks.mask import decode_rle
 from data.store.records import NewLabel
 from data.workspace import Workspace
-from training.runs.runs import run_folder
+from training.runs.opened import OpenedRun
 from training.scoring.evaluation import summary, threshold_curve
 
 
@@ -36,9 +36,9 @@ def test_the_threshold_curve_leaves_them_out_too(desk, add_run, tmp_path):
     desk.accept_proposals([NewLabel(5, 1, desk.label(5).rle)], author="ann", tool="model")
     add_run("r", {5: 1.0, 6: 0.2})
     for sample, sure in ((5, 250), (6, 0)):  # right where it was accepted, blind elsewhere
-        path = run_folder(workspace, "r").probs_path("test", sample)
+        path = OpenedRun(workspace, "r").folder.probs_path("test", sample)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((decode_rle(desk.label(sample).rle) * sure).astype(np.uint8)).save(path)
-    every, human = (threshold_curve(workspace, desk, "r", "test", which)["miou"].unique() for which in ("all", "human"))
+    every, human = (threshold_curve(OpenedRun(workspace, "r"), "test", which)["miou"].unique() for which in ("all", "human"))
     assert human.tolist() == [0.0]
     assert every.tolist() == [0.5]

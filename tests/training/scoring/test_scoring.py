@@ -3,8 +3,8 @@ import pytest
 from core.errors import CheckpointError, RequestError
 from core.metrics.table import HEADLINE, TITLES
 from training.config import load_config
-from training.inference.predictors import load_predictor
-from training.runs.runs import run_folder
+from training.inference.predictors import named_predictor
+from training.runs.opened import OpenedRun
 from training.scoring.checkpoint import score
 from training.scoring.comparison import compare_all
 from training.terminal import runs_table
@@ -16,11 +16,11 @@ def quiet(what, done, total):
 
 def test_a_named_checkpoint_is_a_run_without_training(workspace, store, tiny_checkpoint):
     config = load_config("quick", [f"checkpoint={tiny_checkpoint}"])
-    runs = [score(workspace, store, config, "test", quiet) for _ in range(3)]
+    runs = [score(workspace, config, "test", quiet) for _ in range(3)]
     assert {run.status for run in runs} == {"finished"}
-    assert not run_folder(workspace, runs[0].id).best_checkpoint.exists()
-    named = load_predictor(workspace, store, checkpoint=str(tiny_checkpoint))
-    assert load_predictor(workspace, store, runs[0].id) is named
+    assert not OpenedRun(workspace, runs[0].id).folder.best_checkpoint.exists()
+    named = named_predictor(checkpoint=str(tiny_checkpoint))
+    assert OpenedRun(workspace, runs[0].id).predictor() is named
     document = compare_all(store, [run.id for run in runs], "test")
     first, *others = document["runs"]
     assert document["samples"] == len(store.samples(split="test"))
@@ -47,5 +47,5 @@ def test_what_cannot_be_scored_leaves_no_run(workspace, store, tiny_checkpoint):
         ([f"checkpoint={tiny_checkpoint}", "synonyms={cracks: [segment crack]}"], RequestError, "no prompts for class"),
     ):
         with pytest.raises(kind, match=words):
-            score(workspace, store, load_config("quick", overrides), "test", quiet)
+            score(workspace, load_config("quick", overrides), "test", quiet)
     assert store.runs() == []

@@ -27,7 +27,7 @@ def made(tmp_path_factory):
 
 
 def test_each_stage_goes_on_from_the_one_before(made):
-    store = Workspace.open(made / "workspace").store()
+    store = Workspace.open(made / "workspace").store
     runs = {run.name: run for run in store.runs()}
     assert {run.status for run in runs.values()} == {"finished"}
     assert sorted(runs) == sorted(STAGES)
