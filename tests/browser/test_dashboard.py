@@ -51,7 +51,7 @@ def other_labels(loop):
             mask = decode_rle(elsewhere.label(sample.id).rle)
             mask[:12, :12] = True
             elsewhere.save_label(sample.id, mask, based_on=1, author="Zoe", tool="elsewhere")
-        content = export_bytes(copy, elsewhere, "coco")
+        content = export_bytes(copy, "coco")
         elsewhere.close()
     return content, [sample.id for sample in corrected]
 

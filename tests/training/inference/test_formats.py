@@ -62,7 +62,7 @@ def trained_in(workspace, store, tiny_checkpoint, monkeypatch, timed):
     def execute(resume=False, pays=True, available=True):
         monkeypatch.setattr("core.train.trainer.pays", lambda *_: pays)
         monkeypatch.setattr(execution, "available", lambda *_: available)
-        execution.execute(workspace, run.id, resume=resume)
+        execution.execute(OpenedRun(workspace, run.id), resume=resume)
         return told[-1]
 
     return execute, OpenedRun(workspace, run.id).folder
