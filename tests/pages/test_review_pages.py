@@ -8,8 +8,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.masks.mask import decode_rle
+from core.masks.strokes import patch_between
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
 from core.metrics.table import TITLES
+from data.store.drafts import Stroke
 from data.store.records import NewSample, Score
 from training.config import load_config
 from training.review.queue import review_queue
@@ -199,3 +201,27 @@ def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, show, a
     (opening,) = app.session_state["openings"].values()
     assert opening.shown["threshold"] == threshold
     assert (opening.shown["probs"] is None) == (threshold is None)
+
+
+@pytest.mark.parametrize(("back", "is_box"), [(True, True), (False, False)], ids=["restored", "fixed"])
+def test_the_editor_takes_a_label_for_a_box_if_it_shows_one(desk, show, back, is_box):
+    sample = next(sample for sample in desk.samples() if sample.is_box)
+    desk.save_label(sample.id, np.zeros(sample.size_hw, bool), based_on=sample.revision, author="Ann", tool="editor")
+    if back:
+        desk.restore(sample.id, 1, based_on=desk.sample(sample.id).revision, author="Ann")
+    app = show("fix_masks", sample=str(sample.id))
+    assert not app.exception
+    (opening,) = app.session_state["openings"].values()
+    assert opening.shown["boxOnly"] == is_box
+
+
+def test_a_browser_back_on_a_sample_is_given_what_was_drawn_meanwhile(desk, show):
+    sample = desk.samples()[0]
+    app = show("fix_masks", sample=str(sample.id), reviewer="Ann")
+    (opening,) = app.session_state["openings"].values()
+    assert opening.shown["draft"] is None
+    label = decode_rle(desk.label(sample.id).rle)
+    desk.add_strokes(sample.id, "Ann", sample.revision, [Stroke("brush", False, patch_between(label, ~label))])
+    app.run()
+    assert list(app.session_state["openings"]) == [opening.load]
+    assert app.session_state["openings"][opening.load].shown["draft"] is not None
