@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -13,7 +14,14 @@ from core.errors import PhotoError
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded; their owner scales them down first."""
 
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".hif", ".avif")
+"""What photos are called, in lower case."""
+_RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".raf", ".rw2", ".rwl", ".pef", ".srw", ".raw", ".3fr")
+"""A camera's raw files: Pillow reads the preview in some of them as if it were the photo."""
+_UNREAD_SUFFIXES = (*_RAW_SUFFIXES, ".svg", ".jxl", ".xcf")
+
 Photo = NDArray[np.uint8]
+pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit gives way to MAX_PIXELS, checked before anything is decoded
 _ORIENTATION_TAG = 0x0112
 
@@ -25,7 +33,8 @@ def read_photo(source: Path | bytes | BinaryIO, name: str | None = None, *, at_l
     size as long as it stays larger; decoding then takes a fraction of the time.
 
     16-bit pictures are scaled to 8 bits by their type's range, palettes and CMYK converted, transparency laid on white.
-    Raises PhotoError for what is missing, empty, truncated, not a picture or over MAX_PIXELS.
+    Of several frames the first is taken. Raises PhotoError for what is missing, empty, truncated, not a picture, of a kind
+    that is not read (a camera's raw file) or over MAX_PIXELS.
     """
     name = name or (source.name if isinstance(source, Path) else "the photo")
     try:
@@ -37,6 +46,8 @@ def read_photo(source: Path | bytes | BinaryIO, name: str | None = None, *, at_l
         raise PhotoError(f"{name} cannot be read ({error.strerror or error}); check the path") from error
     if not content:
         raise PhotoError(f"{name} is empty (0 bytes); export or copy it again")
+    if name.lower().endswith(_UNREAD_SUFFIXES):
+        raise PhotoError(f"{name} is of a kind that this tool does not read; save it as JPEG or PNG")
     try:
         with Image.open(io.BytesIO(content)) as image:
             width, height = image.size
@@ -53,6 +64,17 @@ def read_photo(source: Path | bytes | BinaryIO, name: str | None = None, *, at_l
         raise PhotoError(f"{name} is damaged ({error}); export or copy it again") from error
 
 
+def looks_like_picture(path: Path) -> bool:
+    """Whether somebody would call the file a picture, by its suffix or by its first bytes; readable or not."""
+    if path.name.lower().endswith((*PHOTO_SUFFIXES, *_UNREAD_SUFFIXES)):
+        return True
+    try:
+        with Image.open(path):
+            return True
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
 def photo_size_hw(path: Path) -> tuple[int, int]:
     """(height, width) after EXIF orientation, from the header alone. Raises PhotoError."""
     try:
@@ -62,6 +84,16 @@ def photo_size_hw(path: Path) -> tuple[int, int]:
     except (OSError, ValueError, SyntaxError) as error:
         raise PhotoError(f"{path.name} is not a picture this tool can read ({error})") from error
     return (width, height) if turned else (height, width)
+
+
+def exif_orientation(path: Path) -> int:
+    """1 to 8 as EXIF counts: how viewers turn the stored picture; 1, as it is, also where the file says nothing usable."""
+    try:
+        with Image.open(path) as image:
+            found = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, ValueError, SyntaxError):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

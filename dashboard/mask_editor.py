@@ -81,7 +81,7 @@ def open_sample(workspace: Workspace, store: Store, sample: Sample, reviewer: st
     opening = _openings().get(st.session_state.get("opening", ""))
     if opening is None or (opening.sample.id, opening.reviewer) != (sample.id, reviewer):
         opening = reopen(store, sample, reviewer)
-    opening.sample = sample
+    opening.sample, opening.draft = sample, store.draft(sample.id, reviewer)  # a browser back from another page begins there
     label, draft = store.label(sample.id, opening.revision), opening.draft
     opening.shown = {
         "module": address(module.encode(), "text/javascript", "module"),

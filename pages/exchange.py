@@ -36,6 +36,9 @@ def differences(found: LabelImport, key: str) -> None:
     if found.skipped:
         with st.expander(f"What cannot be used ({len(found.skipped)})", expanded=not found.changes):
             st.dataframe([vars(item) for item in found.skipped], width="stretch")
+    if found.notes:
+        with st.expander(f"What to know ({len(found.notes)})"):
+            st.dataframe([vars(note) for note in found.notes], width="stretch")
     if not found.changes:
         st.success("Nothing would change.", icon=":material/check:")
         return
@@ -77,14 +80,24 @@ def labels_in() -> None:
             choice = place.selectbox(other, [LEFT_OUT, *classes], key=f"class_{upload.file_id}_{other}")
             if choice != LEFT_OUT:
                 class_of[other] = choice
-    wanted = (upload.file_id, title, tuple(class_of.items()))
+    unsaid = f"unsaid_{upload.file_id}"
+    empty = unsaid in st.session_state and st.checkbox(
+        "A photo without shapes has nothing there: empty its label",
+        key=f"empty_{upload.file_id}",
+        help="The file shows some photos without a shape and does not say that nothing is there. Their labels stay otherwise.",
+    )
+    wanted = (upload.file_id, title, tuple(class_of.items()), empty)
     kept = st.session_state.get("import")
     if kept is None or kept[0] != wanted:
         with sentences(), st.spinner("Comparing with the labels that are here"):
-            found = read_upload(store, upload.name, upload.getvalue(), offered.get(title), class_of)
+            found = read_upload(store, upload.name, upload.getvalue(), offered.get(title), class_of, empty=empty)
         st.session_state["import"] = kept = (wanted, found)
-        if found.unknown_classes and not unknown:
+        ask_class, ask_empty = found.unknown_classes and not unknown, found.unsaid and unsaid not in st.session_state
+        if ask_class:
             st.session_state[f"unknown_{upload.file_id}"] = found.unknown_classes
+        if ask_empty:
+            st.session_state[unsaid] = True
+        if ask_class or ask_empty:
             st.rerun()
     found = kept[1]
     st.markdown(f"**{upload.name}**, read as {FORMATS[found.form].title}")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.masks.mask import mask_png
 from core.models.names import COMPACT, PUBLISHED
-from core.photos import read_photo
+from core.photos import PHOTO_SUFFIXES, read_photo
 from core.prompts import PUBLISHED_SYNONYMS
 from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
@@ -21,7 +21,7 @@ workspace, store = open_workspace()
 st.title("Prompt lab")
 with_checkpoint = [run.id for run in store.runs() if run.best_epoch]
 left, middle, right = st.columns([3, 3, 2])
-uploaded = left.file_uploader("Photo", type=["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp"])
+uploaded = left.file_uploader("Photo", type=list(PHOTO_SUFFIXES))
 samples = {sample.file_name: sample for sample in store.samples()}
 chosen = left.selectbox("or one of the workspace", list(samples), disabled=uploaded is not None)
 typed = middle.text_area(

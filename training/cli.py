@@ -17,12 +17,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from core.errors import DrywallError, PhotoError, RequestError
+from core.errors import AnnotationError, DrywallError, PhotoError, RequestError
 from core.files import write_atomically
+from core.prompts import check_prompt
 from core.sizes.band_size import scale_from_points
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
-from data.exchange.label_import import read_import, save_import
+from data.exchange.label_import import LabelImport, read_import, save_import
+from data.exchange.placement import Exif
 from data.intake.preparation import prepare as prepare_workspace
 from data.store.store import Store
 from data.synthetic.demo import ensure_demo
@@ -50,6 +52,10 @@ WorkspaceOption = Annotated[
 LOOPBACK = "127.0.0.1"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout")]
 SplitOption = Annotated[str, typer.Option(help="train, val or test")]
+ExifOption = Annotated[
+    Exif | None,
+    typer.Option(help="Whether labels were drawn on the upright photo or on its stored pixels; default: as the sizes tell"),
+]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard")]
 HostOption = Annotated[str, typer.Option(help="Address the dashboard listens on; 0.0.0.0: whoever reaches it gets in")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
@@ -77,19 +83,29 @@ def demo(
 
 @app.command()
 def prepare(
-    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}")],
+    raw_dir: Annotated[Path, typer.Argument(help="Folder with {taping,cracks}/{train,valid,test}, or a ZIP archive of it")],
     workspace: WorkspaceOption,
     set_: SetOption = None,
-    class_: Annotated[list[str] | None, typer.Option("--class", metavar="FOLDER=CLASS", help="Map a folder to a class")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map a folder, or a category in it, to a class")
+    ] = None,
+    exif: ExifOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import COCO exports: inspect, render masks, group copies, split."""
+    """Import COCO exports: inspect, render masks, group copies, split.
+
+    Of several categories in a class folder those called as the class, or as its prompts, are taken; --class says of others.
+    """
     settings = load_config("published", set_ or []).split
     mapping = dict(_pair(text) for text in class_) if class_ else None
     opened, store = _open(workspace)
     with progress() as on_progress:
-        prepare_workspace(raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, on_progress=on_progress)
+        report = prepare_workspace(
+            raw_dir, opened, store, **settings.model_dump(), class_of_folder=mapping, exif=exif, on_progress=on_progress
+        )
     print_inspection(store, as_json)
+    if not any(row["images"] for row in report.rows):
+        raise AnnotationError(f"no photo of {raw_dir} could be imported; the reasons are listed in the report")
 
 
 @app.command()
@@ -175,6 +191,7 @@ def predict(
 ) -> None:
     """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
 
+    Where two masks would have one name, the second's ends in a hash. What looks like a picture and cannot be read is named.
     A run looks as it was configured to. Photos are looked at in int8 or bf16 where that was measured to pay; it is measured
     once a run or a machine, so a photo gives the same mask alone and in a folder. No workspace is needed without --run.
     """
@@ -182,11 +199,19 @@ def predict(
     from core.photos import read_photo
     from training.inference.folder import photos_in, predict_alone, score_folder
     from training.inference.formats import prediction_format
-    from training.inference.predictors import in_number_format, load_predictor, named_predictor, threshold_of, write_masks
+    from training.inference.predictors import (
+        in_number_format,
+        load_predictor,
+        mask_names,
+        named_predictor,
+        threshold_of,
+        write_masks,
+    )
     from training.runs.runs import run_folder
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
+    prompts = list(dict.fromkeys(check_prompt(prompt) for prompt in prompts))
     photos = photos_in(image) if image.is_dir() else []
     photo = None if photos else read_photo(image)
     asked = {"tiles": tiles, "side_px": side, "flips": flips}
@@ -208,13 +233,18 @@ def predict(
                     stderr.print(f"left out: {found}")
                 else:
                     written += [str(path) for path in found]
+        read = len(photos) - len(refused)
         document = {"masks": written, "refused": refused, "number_format": predictor.number_format}
-        return emit(document, as_json, f"{len(written)} masks of {len(photos)} photos in {out}")
+        emit(document, as_json, f"{len(written)} masks of {read} photos in {out}")
+        if not read:
+            raise PhotoError(f"none of the {len(photos)} pictures in {image} could be read; each is named above")
+        return
     predictions = predict_alone(predictor, photo, prompts)
     for prediction in predictions:
         if prediction.cut:
             stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
-    paths = [str(path) for path in write_masks(image.name, predictions, thresholds, out)]
+    names = mask_names([image.name], prompts).values()
+    paths = [str(path) for path in write_masks(predictions, thresholds, [out / name for name in names])]
     emit({"masks": paths, "number_format": predictor.number_format}, as_json, "\n".join(paths))
 
 
@@ -357,15 +387,25 @@ def import_labels(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME=CLASS", help="Map the file's class to the workspace's")
     ] = None,
+    exif: ExifOption = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="A photo without shapes has nothing there: empty its label, which stays otherwise")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how labels from another tool differ from the ones here and save them as new revisions."""
     _, store = _open(workspace)
-    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []))
+    found = read_import(store, path, form, dict(_pair(text) for text in class_ or []), empty=empty, exif=exif)
     saved = [] if dry_run else save_import(store, found, author or getpass.getuser())
     if as_json:
         emit({**found.document(), "saved": saved}, True, None)
-        return
+    else:
+        _print_import(found, "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions")
+    if not (found.same or saved or (dry_run and found.changes)):
+        raise AnnotationError(f"nothing in {path} could be used; why is said above, item by item")
+
+
+def _print_import(found: LabelImport, done: str) -> None:
     table = Table("sample", "file", "class", "IoU old/new", "px before", "px after", "added", "removed")
     for change in found.changes:
         difference = change.difference
@@ -374,7 +414,8 @@ def import_labels(
     stdout.print(table)
     for item in found.skipped:
         stdout.print(f"skipped {item.item}: {item.reason}", soft_wrap=True, markup=False)
-    done = "nothing saved (--dry-run)" if dry_run else f"{len(saved)} saved as new revisions"
+    for note in found.notes:
+        stdout.print(f"note {note.item}: {note.text}", soft_wrap=True, markup=False)
     counts = f"{len(found.changes)} labels differ, {len(found.same)} are the same, {len(found.skipped)} skipped"
     stdout.print(f"{counts}; {done}", soft_wrap=True)
 
@@ -473,7 +514,7 @@ def _open(root: Path) -> tuple[Workspace, Store]:
 def _pair(text: str) -> tuple[str, str]:
     folder, separator, class_name = text.partition("=")
     if not separator or not folder or not class_name:
-        raise RequestError(f"--class {text} needs the form FOLDER=CLASS, for example walls=cracks")
+        raise RequestError(f"--class {text} needs the form NAME=CLASS, for example walls=cracks")
     return folder, class_name
 
 

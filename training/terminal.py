@@ -59,10 +59,12 @@ def print_inspection(store: Store, as_json: bool) -> None:
         raise RequestError("nothing was imported into this workspace yet; run drywall-qa prepare RAW_DIR")
     samples = store.samples()
     groups, leaks = len(by_source(samples)), find_leaks(samples)
+    unlabelled = sum(sample.revision == 0 for sample in samples)
     document = {
         "classes": report.rows,
         "problems": [vars(problem) for problem in report.problems],
         "samples": store.counts().to_dict("records"),
+        "no_label_yet": unlabelled,
         "groups": groups,
         "leaks": [{"group": leak.group, "splits": leak.splits, "samples": leak.sample_ids} for leak in leaks],
     }
@@ -74,16 +76,20 @@ def print_inspection(store: Store, as_json: bool) -> None:
         for key in list(report.rows[0])[2:]:
             table.add_row(key.replace("_", " "), *(str(row[key]) for row in report.rows))
         stdout.print(table)
-    for problem in report.problems[:20]:
-        stdout.print(
-            f"{problem.action}: {problem.item} in {problem.class_name}/{problem.split} {problem.file_name}: {problem.reason}"
-        )
+    gravest_first = sorted(report.problems, key=lambda problem: ("refused", "repaired", "noted").index(problem.action))
+    for problem in gravest_first[:20]:
+        place = f"{problem.class_name}/{problem.split} {problem.file_name}".rstrip()
+        stdout.print(f"{problem.action}: {problem.item} in {place}: {problem.reason}", markup=False, soft_wrap=True)
     if len(report.problems) > 20:
         stdout.print(f"... and {len(report.problems) - 20} more; the Data page lists all")
+    if not samples:
+        return
     stdout.print(store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0))
     stdout.print(
         f"{len(samples)} samples of {groups} source photos ({len(samples) - groups} copies), {len(leaks)} groups cross splits"
     )
+    if unlabelled:
+        stdout.print(f"{unlabelled} samples have no label yet: draw one, or accept them as clean (the queue shows them)")
 
 
 def show_event(on_progress: OnProgress, event: dict[str, Any]) -> None:

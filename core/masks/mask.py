@@ -34,7 +34,7 @@ def encode_rle(mask: Mask) -> Rle:
 
 
 def decode_rle(rle: Rle) -> Mask:
-    """Returns (H, W) bool. The counts are trusted: `data.intake.coco` checks those that come from outside."""
+    """Returns (H, W) bool. The counts are trusted: `data.exchange.coco_shapes` checks those that come from outside."""
     return coco_mask.decode(_as_bytes(rle)).astype(bool)
 
 

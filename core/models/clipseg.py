@@ -74,6 +74,8 @@ def initialise_decoder(decoder: Any) -> None:
 
 
 class PromptSegmenter(nn.Module):
+    number_format = "fp32"
+    """In which it predicts (`core.models.number_formats`)."""
     image_mean: Tensor
     image_std: Tensor
 

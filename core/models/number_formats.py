@@ -3,14 +3,16 @@
 import copy
 import logging
 import time
+import warnings
 from collections.abc import Sequence
 from functools import cache
 
 import torch
+from torch import nn
+from torch.ao.quantization import quantize_dynamic
 from torch.nn import functional as F
 
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
-from core.models.fused_layers import FusedLayer, Int8Product, PackedProduct, can_fuse, fuse
 
 logger = logging.getLogger(__name__)
 WORTH_IT = 1.3
@@ -26,7 +28,7 @@ TOKENS = 485
 @cache
 def product_seconds(device_type: str = "cpu") -> dict[str, float]:
     """Time the commonest product of a ViT-B layer, 485 tokens by 768 by 3072 channels, interleaved, in every format there is:
-    "fp32", "bf16" and, on a CPU with VNNI or AMX, "int8", rounding the tokens included.
+    "fp32", "bf16" and, on a CPU, "int8", rounding the tokens included.
 
     A few dozen milliseconds, once a process. CPUs with AMX or AVX-512 bf16 units and recent GPUs gain 2x to 8x by bf16; older
     CPUs emulate it and lose.
@@ -35,8 +37,10 @@ def product_seconds(device_type: str = "cpu") -> dict[str, float]:
     tokens, weights = (torch.randn(rows, 768, generator=random).to(device) for rows in (TOKENS, 3072))
     smaller = tokens.bfloat16(), weights.bfloat16()
     sides = {"fp32": lambda: F.linear(tokens, weights), "bf16": lambda: F.linear(*smaller)}
-    if device_type == "cpu" and torch.cpu._is_vnni_supported():
-        int8 = Int8Product(weights, torch.zeros(3072), torch.float32, TOKENS)
+    if available("int8", device_type):
+        linear = nn.utils.skip_init(nn.Linear, 768, 3072)
+        linear.load_state_dict({"weight": weights, "bias": torch.zeros(3072)})
+        int8 = _quantized(nn.Sequential(linear))
         sides["int8"] = lambda: int8(tokens)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     with torch.inference_mode():
@@ -58,10 +62,8 @@ def pays(name: str, device_type: str = "cpu") -> bool:
 
 
 def paying(device_type: str = "cpu", formats: Sequence[str] = ("int8", "bf16")) -> list[str]:
-    """Those of the formats that pay, the fastest first. Beside int8 what is no product of the vision layers is in bf16 where
-    that pays too: "int8+bf16"."""
-    names = sorted((n for n in formats if pays(n, device_type)), key=product_seconds(device_type).__getitem__)
-    return ["int8+bf16" if name == "int8" and pays("bf16", device_type) else name for name in names]
+    """Those of the formats that pay, the fastest first."""
+    return sorted((n for n in formats if pays(n, device_type)), key=product_seconds(device_type).__getitem__)
 
 
 def fastest(device_type: str = "cpu") -> str:
@@ -70,17 +72,11 @@ def fastest(device_type: str = "cpu") -> str:
 
 
 def available(name: str, device_type: str = "cpu") -> bool:
-    """Whether the hardware computes in a format by itself. It says nothing of speed, and the same at every call."""
-    return all(_is_there(part, device_type) for part in name.split("+"))
-
-
-def _is_there(name: str, device_type: str) -> bool:
-    if name == "bf16" and device_type == "cpu":
-        return can_fuse(torch.bfloat16)
+    """Whether torch computes in a format here. It says nothing of speed, and the same at every call."""
+    if name == "int8":
+        return device_type == "cpu" and torch.backends.quantized.engine != "none"
     if name == "bf16" and device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if name == "int8":
-        return device_type == "cpu" and torch.cpu._is_vnni_supported()
     return name in ("fp32", "bf16", "fp16")
 
 
@@ -109,12 +105,8 @@ def in_format(segmenter: PromptSegmenter, name: str) -> PromptSegmenter:
 @torch.inference_mode()
 def _checked(segmenter: PromptSegmenter, name: str) -> PromptSegmenter | None:
     """In the format, if that leaves the answers as they were: one photo of smooth colours and noise through both may differ
-    by an error of the logits of at most MAX_ERROR. A segmenter that is in a smaller format already stays as it is.
-
-    On a CPU with oneDNN its layers are then fused (`core.models.fused_layers`): it predicts, and can neither be trained nor saved.
-    """
-    layers = segmenter.clipseg.clip.vision_model.encoder.layers
-    if segmenter.dtype != torch.float32 or isinstance(layers[0], FusedLayer):
+    by an error of the logits of at most MAX_ERROR. A segmenter that is in a smaller format already stays as it is."""
+    if segmenter.number_format != "fp32":
         return segmenter
     noise = torch.Generator().manual_seed(0)
     photo = F.interpolate(torch.rand(1, 3, 8, 8, generator=noise), (352, 352), mode="bicubic").clamp(0, 1)
@@ -125,14 +117,21 @@ def _checked(segmenter: PromptSegmenter, name: str) -> PromptSegmenter | None:
 
 
 def _in_format(segmenter: PromptSegmenter, name: str) -> PromptSegmenter:
-    """int8 is for the products of the vision layers alone. The decoder is small."""
-    device = segmenter.image_mean.device.type
-    dtype = torch.bfloat16 if "bf16" in name else torch.float32
+    """A copy that predicts; in int8 it can neither be trained nor saved. int8 is for the products of the vision layers alone."""
     smaller = copy.deepcopy(segmenter)
-    encoder, decoder = smaller.clipseg.clip.vision_model.encoder, smaller.clipseg.decoder
-    if device == "cpu":
-        attend_by_matmul(encoder.layers)  # those that cannot be fused
-    if device == "cpu" and can_fuse(dtype):
-        fuse(encoder.layers, True, Int8Product if "int8" in name else PackedProduct, dtype, TOKENS)
-        fuse(decoder.layers, False, PackedProduct, dtype, TOKENS)
-    return smaller.to(dtype)
+    encoder = smaller.clipseg.clip.vision_model.encoder
+    if segmenter.image_mean.device.type == "cpu":
+        attend_by_matmul(encoder.layers)
+    if name == "bf16":
+        smaller.bfloat16()
+    if name == "int8":
+        _quantized(encoder)
+    smaller.number_format = name
+    return smaller
+
+
+def _quantized(module: nn.Module) -> nn.Module:
+    """Its linear layers, in place, with weights rounded to 8 bits a channel and inputs to 8 bits at every call."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch points to torchao, which is fast on a CPU with a compiler only
+        return quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8, inplace=True)

@@ -54,11 +54,8 @@ class TextToMask(Protocol):
 class Predictor:
     """Holds a segmenter in eval mode on its device; a photo (or tile) is encoded once for all of its prompts."""
 
-    def __init__(
-        self, segmenter: PromptSegmenter, inference: InferenceSettings = WHOLE_PHOTO, number_format: str = "fp32"
-    ) -> None:
-        """number_format: the one that the segmenter is in (`core.models.number_formats`)."""
-        self.segmenter, self.inference, self.number_format = segmenter.eval(), inference, number_format
+    def __init__(self, segmenter: PromptSegmenter, inference: InferenceSettings = WHOLE_PHOTO) -> None:
+        self.segmenter, self.inference, self.number_format = segmenter.eval(), inference, segmenter.number_format
 
     @property
     def on_cpu(self) -> bool:

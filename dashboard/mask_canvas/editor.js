@@ -100,7 +100,8 @@ class Desk {
   }
 
   async begin(data, image, label, strokes, probs) {
-    Object.assign(this, { label, probs, revision: data.revision, done: [], undone: [], number: 0, proposal: null, predicted: null });
+    Object.assign(this, { label, probs, revision: data.revision, done: [], undone: [], proposal: null, predicted: null });
+    this.number = data.acked[data.load] ?? 0; // back from another page, the opening goes on
     this.bitmap = { ...label, bits: label.bits.slice() };
     for (const text of strokes) {
       const patch = patchFromText(text);
@@ -132,7 +133,7 @@ class Desk {
     const left = stored(this.data.key);
     if (!left) return;
     const mine = new Set(this.outbox.map((stroke) => stroke.load));
-    for (const stroke of left.strokes.filter(({ load }) => load !== this.load)) {
+    for (const stroke of left.strokes.filter(({ load, n }) => load !== this.load || n > this.number)) {
       if (!mine.has(stroke.load)) this.commit(stroke.tool, applyPatch(this.bitmap, patchFromText(stroke)));
     }
     this.outbox = this.outbox.filter(({ key, load }) => key !== this.data.key || load === this.load);

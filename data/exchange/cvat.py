@@ -1,7 +1,8 @@
 """CVAT for images 1.1: one annotations.xml for all photos.
 
 Format: https://docs.cvat.ai/docs/other/xml_format. A mask goes out as a `mask` element: run lengths of its bounding box,
-row by row, unset first; polygons are read as well. XML from outside is parsed by defusedxml: no entities, no DTD.
+row by row, unset first; polygons are read as well. CVAT has no word for "looked at, nothing there": our export says it with an
+`empty` element, which CVAT passes over and forgets. XML from outside is parsed by defusedxml: no entities, no DTD.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from defusedxml.ElementTree import parse
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
-from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, photo_beside
+from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, stated_size
+from data.exchange.photo_names import FileFinder
 
 
 def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
@@ -45,13 +47,15 @@ def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
                     "mask",
                     {"label": label.class_name, "source": "manual", "occluded": "0", **_encode(mask), "z_order": "0"},
                 )
+            else:
+                SubElement(image, "empty", label=label.class_name)
         copy_photo(first, folder / "images")
     indent(root)
     write_atomically(folder / "annotations.xml", tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def read(path: Path) -> Incoming:
-    """An annotations.xml or a folder with XML files. A label the file declares and an image lacks is empty there."""
+    """An annotations.xml or a folder with XML files. Of a label the file declares and an image lacks, it says nothing."""
     incoming = Incoming()
     for file in annotation_files(path, ".xml"):
         try:
@@ -68,21 +72,27 @@ def _read_file(file: Path, incoming: Incoming) -> None:
         raise AnnotationError(f"it cannot be read as XML ({error}); export it again as CVAT for images 1.1") from error
     if root.tag != "annotations" or root.find("track") is not None:
         raise AnnotationError("it is not CVAT for images 1.1; choose that format in CVAT's export")
-    declared = {name.text.strip() for name in root.iterfind("meta/*/labels/label/name") if name.text}
+    declared = {name for found in root.iterfind("meta/*/labels/label/name") if (name := (found.text or "").strip())}
+    photos = FileFinder(file.parent)
     for image in root.iterfind("image"):
         name = image.get("name", "")
-        shapes: dict[str, list[Shape]] = {label: [] for label in declared}
+        empty = {label for element in image.iterfind("empty") if (label := element.get("label"))}
+        shapes: dict[str, list[Shape]] = {label: [] for label in declared | empty}
+        tags = []
         for number, element in enumerate(image, 1):
-            if element.tag != "tag":
+            if element.tag == "tag":
+                tags.append(element.get("label", ""))
+            elif element.tag != "empty":
                 drawn = partial(_draw, element, f"{element.tag} {number}")
-                shapes.setdefault(element.get("label", ""), []).append(drawn)
-        try:
-            size_hw = (int(image.get("height", "")), int(image.get("width", "")))
-        except ValueError:
+                shapes.setdefault(element.get("label", "").strip(), []).append(drawn)
+        size_hw = stated_size(image.get("height"), image.get("width"))
+        if size_hw is None:
             reason = f"its width {image.get('width')!r} or height {image.get('height')!r} is no number; export it again"
             incoming.not_used.append(NotUsed(name or f"{file.name}: an image", reason))
             continue
-        incoming.add_photo(name, size_hw, shapes, photo_beside(file.parent, name))
+        if tags and not any(shapes.values()):
+            incoming.not_used.append(NotUsed(name, f"it has the tag {', '.join(tags)} and no shape; a tag is no mask"))
+        incoming.add_photo(name, size_hw, shapes, photos.beside(name), says_empty=empty)
 
 
 def _draw(element: Element, what: str, size_hw: tuple[int, int]) -> Mask:

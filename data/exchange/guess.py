@@ -2,10 +2,9 @@
 
 import zipfile
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-BROKEN_ARCHIVE = (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError)
-"""What zipfile raises for a damaged archive, a compression that it does not know and a password that it was not given."""
+from data.exchange.archives import BROKEN_ARCHIVE, is_junk
 
 
 def guess_format(path: Path) -> str | None:
@@ -21,7 +20,7 @@ def guess_format(path: Path) -> str | None:
 
 def _guess(names: list[str], head: Callable[[str], bytes]) -> str | None:
     """The surest sign first: exports of several tools carry pictures or a second file along."""
-    files = {name: PurePosixPath(name.replace("\\", "/")) for name in names if not name.startswith("__MACOSX")}
+    files = {name: file for name in names if not is_junk(file := Path(name.replace("\\", "/")))}
     for name, file in files.items():
         if file.suffix.lower() == ".json":
             return {b"[": "label-studio", b"{": "coco"}.get(head(name))

@@ -21,9 +21,10 @@ from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, decode_rle, rle_area
 from data.exchange.brush_rle import decode_brush, encode_brush
-from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, photo_beside
+from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, stated_size
+from data.exchange.photo_names import FileFinder
 
-_LABEL_KEYS = ("brushlabels", "polygonlabels", "labels", "rectanglelabels", "ellipselabels", "keypointlabels")
+_GEOMETRY = ("rle", "points", "x", "imageDataURL", "vertices")
 
 
 def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
@@ -47,7 +48,10 @@ def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
 
 
 def read(path: Path) -> Incoming:
-    """An exported JSON file or a folder of them. Of several annotations of a task the newest is taken."""
+    """An exported JSON file or a folder of them. Of several annotations of a task the newest is taken.
+
+    A task without shapes says nothing of any class, unless its data lists the classes that were looked for, as ours does.
+    """
     incoming = Incoming()
     for file in annotation_files(path, ".json"):
         try:
@@ -55,18 +59,18 @@ def read(path: Path) -> Incoming:
         except (OSError, ValueError, RecursionError) as error:
             incoming.not_used.append(NotUsed(file.name, f"it is not JSON ({error}); export it again as JSON"))
             continue
-        tasks = tasks if isinstance(tasks, list) else [tasks]
+        tasks, photos = tasks if isinstance(tasks, list) else [tasks], FileFinder(file.parent)
         in_file = {name for task in tasks for region in _newest(task, []) for name in _names(region)}
         for number, task in enumerate(tasks, 1):
             item = f"{file.name}: task {task.get('id', number) if isinstance(task, dict) else number}"
             try:
-                _read_task(task, in_file, file.parent, incoming, item)
+                _read_task(task, in_file, photos, incoming, item)
             except AnnotationError as error:
                 incoming.not_used.append(NotUsed(item, str(error)))
     return incoming
 
 
-def _read_task(task: Any, in_file: set[str], folder: Path, incoming: Incoming, item: str) -> None:
+def _read_task(task: Any, in_file: set[str], photos: FileFinder, incoming: Incoming, item: str) -> None:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise AnnotationError("it is not a Label Studio task: it has no data; export it again as JSON")
     older: list[NotUsed] = []
@@ -75,17 +79,28 @@ def _read_task(task: Any, in_file: set[str], folder: Path, incoming: Incoming, i
     if not any(_finished(task)):
         raise AnnotationError("nobody has annotated it yet; submit it in Label Studio first")
     told = task["data"].get("classes")
-    declared = {name for name in told if isinstance(name, str)} if isinstance(told, list) else in_file
-    shapes: dict[str, list[Shape]] = {name: [] for name in sorted(declared)}
-    sizes: set[tuple[Any, Any]] = set()
+    ours = isinstance(told, list) and all(isinstance(name, str) for name in told)
+    shapes: dict[str, list[Shape]] = {name: [] for name in (told if ours else sorted(in_file))}
+    labelled = {region.get("id") for region in regions if _names(region)}
+    sizes = set()
     for number, region in enumerate(regions, 1):
-        for name in _names(region):
+        if not _is_shape(region):
+            continue
+        names = _names(region) or ([""] if region.get("id") not in labelled else [])
+        for name in names:
             shapes.setdefault(name, []).append(partial(_draw, region, f"region {region.get('id', number)}"))
+        if names:
             sizes.add((region.get("original_height"), region.get("original_width")))
-    if len(sizes) > 1 or not all(isinstance(side, int) for size in sizes for side in size):
+    stated = {stated_size(*size) for size in sizes}
+    if len(stated) > 1 or None in stated:
         raise AnnotationError(f"its regions state the photo's size as {sorted(map(str, sizes))}; one size is needed")
+    drawn = any(shapes.values())
+    answers = sorted({str(region.get("type", "answer")) for region in regions if not _is_shape(region)})
+    if answers and not drawn:
+        incoming.not_used.append(NotUsed(item, f"its annotation holds no shape, only {', '.join(answers)}"))
     name = _file_name(task["data"])
-    incoming.add_photo(name, next(iter(sizes), None), shapes, photo_beside(folder, name))
+    says_empty = shapes if ours and not (answers and not drawn) else ()
+    incoming.add_photo(name, next(iter(stated), None), shapes, photos.beside(name), says_empty=says_empty)
 
 
 def _finished(task: Any) -> list[dict[str, Any]]:
@@ -110,11 +125,19 @@ def _newest(task: Any, older: list[NotUsed], item: str = "") -> list[dict[str, A
     return [region for region in newest["result"] if isinstance(region, dict)]
 
 
-def _names(region: dict[str, Any]) -> list[str]:
-    """The classes a region has; none for choices, texts and whatever else is no shape."""
+def _is_shape(region: dict[str, Any]) -> bool:
+    """Whether a region is drawn; a `choices` answer about one carries its geometry along."""
     value = region.get("value")
-    found = [value.get(key) for key in _LABEL_KEYS] if isinstance(value, dict) else []
-    return [name for names in found if isinstance(names, list) for name in names if isinstance(name, str)]
+    if not isinstance(value, dict) or region.get("type") in ("choices", "textarea", "rating", "number", "datetime", "taxonomy"):
+        return False
+    return bool(_names(region)) or any(key in value for key in _GEOMETRY)
+
+
+def _names(region: dict[str, Any]) -> list[str]:
+    """The classes a region has, under `brushlabels`, `polygonlabels`, ...; none for choices, texts and bare shapes."""
+    value = region.get("value")
+    found = [names for key, names in value.items() if key.endswith("labels")] if isinstance(value, dict) else []
+    return [name for names in found if isinstance(names, list) for name in names if isinstance(name, str) and name.strip()]
 
 
 def _draw(region: dict[str, Any], what: str, size_hw: tuple[int, int]) -> Mask:

@@ -1,8 +1,9 @@
 """What goes out to other labelling tools and comes back from them, whatever the format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, fill_polygon
+from data.exchange.archives import is_junk
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+EVERY_CLASS = ""
+"""The class of a label that stands for every class its photo has here: a photo without shapes in a file that names none."""
 _FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
 
 
@@ -32,9 +35,11 @@ Shape = Callable[[tuple[int, int]], Mask]
 
 @dataclass(frozen=True)
 class IncomingLabel:
-    """All shapes of one class on one photo; none means that the file declares the class and found nothing there.
+    """All shapes of one class on one photo.
 
-    size_hw: the photo's size as the file states it, None where the format holds none. photo: its file, if it came along.
+    Without shapes it says that nothing is there (`says_empty`), or it says nothing at all: whoever drew the photo may not
+    have looked for the class. size_hw: the photo's size as the file states it, None where the format holds none. photo: its
+    file, if it came along. file_name may lack the photo's suffix.
     """
 
     file_name: str
@@ -42,6 +47,7 @@ class IncomingLabel:
     size_hw: tuple[int, int] | None
     shapes: Sequence[Shape]
     photo: Path | None = None
+    says_empty: bool = True
 
     def draw(self, size_hw: tuple[int, int]) -> Mask:
         """The union of the shapes, (H, W) bool. Raises AnnotationError if one of them cannot be drawn: a label is taken
@@ -61,17 +67,55 @@ class NotUsed:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something an import took in a way that whoever exported should know, in one sentence."""
+
+    item: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Incoming:
-    """What a reader found; it names what it cannot use instead of stopping."""
+    """What a reader found; it names what it cannot use instead of stopping. notes may grow while labels are drawn."""
 
     labels: list[IncomingLabel] = field(default_factory=list)
     not_used: list[NotUsed] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def add_photo(
-        self, file_name: str, size_hw: tuple[int, int] | None, shapes: dict[str, list[Shape]], photo: Path | None
+        self,
+        file_name: str,
+        size_hw: tuple[int, int] | None,
+        shapes: dict[str, list[Shape]],
+        photo: Path | None,
+        *,
+        says_empty: Collection[str] | None = None,
     ) -> None:
-        """One label for each class in `shapes`."""
-        self.labels.extend(IncomingLabel(file_name, name, size_hw, found, photo) for name, found in shapes.items())
+        """One label for each class in `shapes`, or one for every class of the photo where there is none; shapes under "" have
+        no class and are named.
+
+        says_empty: the classes without shapes of which the file says that nothing is there, None for all in `shapes`. A
+        photo with a shape of no class says it of none.
+        """
+        nameless = len(shapes.get("", []))
+        if nameless:
+            reason = f"{nameless} of its shapes have no label; give each one in the tool that drew it, then export again"
+            self.not_used.append(NotUsed(file_name, reason))
+        for name, drawn in (shapes or {EVERY_CLASS: []}).items():
+            if (name and drawn) or not (drawn or nameless):
+                meant = name != EVERY_CLASS and (says_empty is None or name in says_empty)
+                self.labels.append(IncomingLabel(file_name, name, size_hw, drawn, photo, meant))
+
+
+def stated_size(height: Any, width: Any) -> tuple[int, int] | None:
+    """(H, W) as files state it: 400, 400.0, "400" and "400.0" are one size. None for anything else."""
+    try:
+        sides = tuple(float(side) for side in (height, width) if not isinstance(side, bool))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if len(sides) < 2 or not all(side.is_integer() and side > 0 for side in sides):
+        return None
+    return int(sides[0]), int(sides[1])
 
 
 def draw_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int], what: str) -> Mask:
@@ -92,20 +136,12 @@ def copy_photo(label: OutgoingLabel, folder: Path) -> None:
     write_atomically(folder / label.file_name, label.photo.read_bytes())
 
 
-def photo_beside(folder: Path, file_name: str) -> Path | None:
-    """The photo if it came along in `folder` or `folder/images`; a name that leads out of it finds nothing."""
-    for path in (folder / file_name, folder / "images" / file_name):
-        try:
-            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
-                return path
-        except (OSError, ValueError):  # too long, or with a zero byte
-            return None
-    return None
-
-
 def annotation_files(path: Path, suffix: str) -> list[Path]:
-    """`path` itself if it is a file, or every file below it with the suffix. Raises AnnotationError when there is none."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob(f"*{suffix}") if file.is_file())
+    """`path` itself if it is a file, or every file below it with the suffix in any case. Raises AnnotationError when there is none."""
+    below = path.rglob("*") if path.is_dir() else [path]
+    files = sorted(
+        file for file in below if (file == path or file.suffix.lower() == suffix) and file.is_file() and not is_junk(file)
+    )
     if not files:
         raise AnnotationError(f"{path} holds no {suffix} file; name the exported file or its folder")
     return files

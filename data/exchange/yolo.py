@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -15,18 +16,11 @@ from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
 from core.masks.outlines import outlines
-from data.exchange.labels import (
-    PHOTO_SUFFIXES,
-    Incoming,
-    NotUsed,
-    OutgoingLabel,
-    Shape,
-    annotation_files,
-    copy_photo,
-    draw_polygon,
-)
+from core.photos import PHOTO_SUFFIXES
+from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon
 
 _CLASSES, _SETTINGS = "classes.txt", "data.yaml"
+_NAME_FILES = (_CLASSES, _SETTINGS, "data.yml", "dataset.yaml", "dataset.yml", "obj.names", "_darknet.labels")
 
 
 def write(folder: Path, labels: Sequence[OutgoingLabel]) -> None:
@@ -55,34 +49,49 @@ def yolo_lines(mask: Mask, class_index: int) -> list[str]:
 
 
 def read(path: Path) -> Incoming:
-    """A folder with classes.txt or data.yaml; every other text file below it is a photo's labels.
+    """A folder of label files, one a photo, and of their class names: classes.txt, obj.names or data.yaml, the nearest above.
 
-    Raises AnnotationError when the class names are missing.
+    An empty file says, in YOLO, that nothing is there. Raises AnnotationError when the class names are missing.
     """
-    folder = path if path.is_dir() else path.parent
-    classes = _class_names(folder)
-    incoming = Incoming()
+    names, incoming = _names_by_folder(path), Incoming()
     for file in annotation_files(path, ".txt"):
-        if file.name == _CLASSES:
+        if file.name.lower() in _NAME_FILES or file.stem.lower().startswith("readme"):
             continue
         try:
-            lines = file.read_bytes().decode("utf-8").splitlines()
+            lines = file.read_bytes().decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             incoming.not_used.append(NotUsed(file.name, f"it cannot be read as text ({error}); export it again"))
             continue
-        shapes: dict[str, list[Shape]] = {name: [] for name in classes}
-        for number, line in enumerate(lines, 1):
-            index, *rest = line.split() or [""]
-            if not index:
-                continue
-            if not index.isdecimal() or int(index) >= len(classes):
-                reason = f"line {number} has class {index[:20]!r}, there are 0 to {len(classes) - 1}; correct it"
-                incoming.not_used.append(NotUsed(file.name, reason))
-                break
-            shapes[classes[int(index)]].append(partial(_draw, rest, f"line {number}"))
-        else:
-            incoming.add_photo(file.stem, None, shapes, _photo_of(file))
+        if _lists_photos(lines):
+            continue
+        try:
+            classes = _names_for(file, names)
+            shapes: dict[str, list[Shape]] = {name: [] for name in classes.values()}
+            for number, line in enumerate(lines, 1):
+                index, *rest = line.split() or [""]
+                if index:
+                    shapes[_class_of(index, classes, number)].append(partial(_draw, rest, f"line {number}"))
+        except AnnotationError as error:
+            incoming.not_used.append(NotUsed(file.name, str(error)))
+            continue
+        photo = _photo_of(file)
+        incoming.add_photo(file.stem if photo is None else photo.name, None, shapes, photo)
     return incoming
+
+
+def _class_of(index: str, classes: dict[int, str], line: int) -> str:
+    """The class of an index written as `3` or, by tools that save arrays, `3.0`."""
+    try:
+        return classes[int(index) if index.isdecimal() else {float(key): key for key in classes}[float(index)]]
+    except (ValueError, KeyError) as error:
+        known = ", ".join(map(str, sorted(classes)))
+        raise AnnotationError(f"line {line} has class {index[:20]!r}, there are {known}; correct it") from error
+
+
+def _lists_photos(lines: list[str]) -> bool:
+    """Whether a file is no photo's labels but a list of photos, as train.txt and val.txt are."""
+    written = [line.strip() for line in lines if line.strip()]
+    return bool(written) and all(line.lower().endswith(PHOTO_SUFFIXES) for line in written)
 
 
 def _draw(values: list[str], what: str, size_hw: tuple[int, int]) -> Mask:
@@ -99,22 +108,50 @@ def _draw(values: list[str], what: str, size_hw: tuple[int, int]) -> Mask:
     return draw_polygon(shares.reshape(-1, 2) * size_hw[::-1], size_hw, what)
 
 
-def _class_names(folder: Path) -> list[str]:
-    """From classes.txt or data.yaml, here or one folder up."""
-    for place in (folder, folder.parent):
+def _names_by_folder(path: Path) -> dict[Path, dict[int, str]]:
+    """The class names by index that lie in `path` (beside it, if it is a file), by their folder."""
+    found: dict[Path, dict[int, str]] = {}
+    for file in sorted(path.rglob("*") if path.is_dir() else path.parent.iterdir()):
+        if file.name.lower() not in _NAME_FILES or not file.is_file():
+            continue
         try:
-            if (place / _CLASSES).is_file():
-                return [name for line in (place / _CLASSES).read_text("utf-8-sig").splitlines() if (name := line.strip())]
-            if (place / _SETTINGS).is_file():
-                names = (yaml.safe_load((place / _SETTINGS).read_text("utf-8-sig")) or {})["names"]
-                return [str(names[key]) for key in sorted(names)] if isinstance(names, dict) else list(map(str, names))
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            raise AnnotationError(f"the class names in {place} cannot be read ({error}); write {_CLASSES}") from error
-    raise AnnotationError(f"{folder} holds neither {_CLASSES} nor {_SETTINGS}; put the class names there, one a line")
+            text = file.read_text("utf-8-sig")
+            names = _names_in_yaml(text) if file.suffix.lower() in (".yaml", ".yml") else text.splitlines()
+            named = _by_index(names)
+        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+            raise AnnotationError(f"the class names in {file} cannot be read ({error}); write {_CLASSES}") from error
+        if named and found.setdefault(file.parent, named) != named:
+            raise AnnotationError(f"{file.parent} holds two lists of class names that differ; remove the one that is wrong")
+    if not found:
+        raise AnnotationError(f"{path} holds neither {_CLASSES} nor {_SETTINGS}; put the class names there, one a line")
+    return found
+
+
+def _names_in_yaml(text: str) -> Any:
+    return (yaml.safe_load(text) or {}).get("names") or []
+
+
+def _by_index(names: Any) -> dict[int, str]:
+    """A list counts from 0, a blank line included; a mapping says its indexes, as numbers or as text."""
+    pairs = names.items() if isinstance(names, dict) else enumerate(names if isinstance(names, list) else [names])
+    return {int(index): name for index, value in pairs if value is not None and (name := str(value).strip())}
+
+
+def _names_for(file: Path, names: dict[Path, dict[int, str]]) -> dict[int, str]:
+    """Those of the nearest folder above a label file; of another one, if it is the only one."""
+    nearest = next((names[folder] for folder in file.parents if folder in names), None)
+    if nearest is None and len(names) > 1:
+        raise AnnotationError(f"no folder above it holds {_CLASSES} or {_SETTINGS}; put the class names there")
+    return nearest or next(iter(names.values()))
 
 
 def _photo_of(file: Path) -> Path | None:
-    """images/... in place of labels/..., as YOLO looks for it."""
-    parts = ["images" if part == "labels" else part for part in file.parts]
-    candidates = (Path(*parts).with_name(file.stem + suffix) for suffix in PHOTO_SUFFIXES)
-    return next((path for path in candidates if path.is_file()), None)
+    """images/... in place of labels/..., as YOLO looks for it; None also where two photos have the name."""
+    parts = list(file.parts)
+    if "labels" in parts:
+        parts[len(parts) - 1 - parts[::-1].index("labels")] = "images"
+    for suffixes in (PHOTO_SUFFIXES, [suffix.upper() for suffix in PHOTO_SUFFIXES]):
+        candidates = (Path(*parts).with_name(file.stem + suffix) for suffix in suffixes)
+        if found := [path for path in candidates if path.is_file()]:
+            return found[0] if len(found) == 1 else None
+    return None

@@ -3,7 +3,8 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,37 +12,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.errors import AnnotationError, RequestError
 from core.files import write_atomically
 from core.masks.mask import rle_area
 from core.photos import Photo, read_photo
 from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
-from data.intake.coco import ANNOTATION_FILE, Export, ExportImage, read_export
+from data.exchange.archives import unpacked
+from data.exchange.coco_shapes import unite
+from data.exchange.placement import Exif
 from data.intake.duplicates import group_photos, source_stem, view_hashes
+from data.intake.raw_exports import Export, ExportImage, class_folders, find_exports, read_exports
 from data.intake.splits import Candidate, assign_splits
-from data.store.records import ImageRecord, ImportReport, NewSample, Problem
+from data.store.records import ImageRecord, ImportReport, NewSample
 from data.store.store import Store
 from data.workspace import Workspace
-
-_FOLDERS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
-
-
-def find_exports(raw_dir: Path, class_of_folder: dict[str, str]) -> list[tuple[Path, str, str]]:
-    """(folder, class, split) of every annotation file in RAW/CLASS/{train,valid,test}/ or flat in RAW/CLASS/.
-
-    class_of_folder maps folder names to classes. Raises RequestError when nothing is found.
-    """
-    if not raw_dir.is_dir():
-        raise RequestError(f"{raw_dir} is not a folder; name the one that holds {' and '.join(class_of_folder)}")
-    found = []
-    for name, class_name in class_of_folder.items():
-        folders = [(raw_dir / name, "train"), *((raw_dir / name / sub, split) for sub, split in _FOLDERS.items())]
-        found += [(folder, class_name, split) for folder, split in folders if (folder / ANNOTATION_FILE).is_file()]
-    if not found:
-        places = " or ".join(f"{raw_dir / name}/train/{ANNOTATION_FILE}" for name in class_of_folder)
-        raise RequestError(f"{raw_dir} holds no COCO export; looked for {places}")
-    return found
 
 
 def prepare(
@@ -55,31 +39,20 @@ def prepare(
     keep_source: bool = False,
     seed: int = 42,
     class_of_folder: dict[str, str] | None = None,
+    exif: Exif | None = None,
     on_progress: Progress = silent,
 ) -> ImportReport:
-    """Import everything below `raw_dir`, then group and split all samples of the workspace.
+    """Import everything below `raw_dir`, a folder or a ZIP archive of one, then group and split all samples of the workspace.
 
-    A photo is stored by its content, so importing twice changes nothing and labels people fixed stay.
+    A photo is stored by its content, so importing twice changes nothing and labels people fixed stay; a photo that the
+    exports hold twice gets what either says. class_of_folder: the classes of folders, and of categories in them.
     """
-    exports: list[Export] = []
-    folders = find_exports(raw_dir, class_of_folder or {name: name for name in PUBLISHED_SYNONYMS})
-    for done, (folder, class_name, split) in enumerate(folders):
-        on_progress("read annotations", done, len(folders))
-        try:
-            exports.append(read_export(folder, class_name, split))
-        except AnnotationError as error:
-            refused = Problem(class_name, split, "", ANNOTATION_FILE, "refused", str(error))
-            exports.append(Export(class_name, split, problems=[refused]))
-    total, done = sum(len(export.images) for export in exports), 0
-    for export in exports:
-        images, samples = [], []
-        for item in export.images:
-            on_progress("copy photos", done, total)
-            image = _keep_photo(item.path, workspace)
-            images.append(image)
-            box_only = bool(item.kinds) and not item.kinds["polygon"] and not item.kinds["rle"]
-            samples.append(NewSample(image.hash, export.class_name, item.file_name, export.split, box_only, item.rle, item.boxes))
-            done += 1
+    with unpacked(raw_dir) as place:
+        class_of = class_of_folder or {}
+        known = {name: name for name in PUBLISHED_SYNONYMS}
+        folders = find_exports(place, {name: class_of[name] for name in class_folders(place, class_of)} or known)
+        exports = read_exports(folders, class_of, exif, on_progress)
+        images, samples = _take_photos(exports, workspace, on_progress)
         store.add_samples(images, samples)
     regroup_and_split(
         workspace, store, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed, on_progress=on_progress
@@ -122,6 +95,43 @@ def regroup_and_split(
     store.set_groups_and_splits(groups, splits)
 
 
+def _take_photos(
+    exports: Sequence[Export], workspace: Workspace, on_progress: Progress
+) -> tuple[list[ImageRecord], list[NewSample]]:
+    """Copy the photos of all exports into the workspace; photos of one content and class become one sample."""
+    total, done = sum(len(export.images) for export in exports), 0
+    images: list[ImageRecord] = []
+    samples: dict[tuple[str, str], NewSample] = {}
+    for export in exports:
+        for item in export.images:
+            on_progress("copy photos", done, total)
+            done += 1
+            image = _keep_photo(item.path, workspace)
+            images.append(image)
+            box_only = bool(item.kinds) and not item.kinds["polygon"] and not item.kinds["rle"]
+            sample = NewSample(image.hash, export.class_name, item.file_name, export.split, box_only, item.rle, item.boxes)
+            earlier = samples.get(key := (image.hash, export.class_name))
+            if earlier is not None:
+                there = f"{earlier.file_name} in {earlier.source_split}"
+                export.note(
+                    item.file_name, f"photo {item.file_name}", "noted", f"it is also {there}; the labels of both were united"
+                )
+                sample = _united(earlier, sample)
+            samples[key] = sample
+    return images, list(samples.values())
+
+
+def _united(one: NewSample, other: NewSample) -> NewSample:
+    """A sample with what either label says; one that says nothing stays without a label only if the other shows nothing."""
+    rles = [rle for rle in (one.rle, other.rle) if rle is not None and rle_area(rle)]
+    unknown = one.rle is None or other.rle is None
+    labelled = [sample.box_only for sample in (one, other) if sample.boxes]
+    return replace(
+        one, box_only=bool(labelled) and all(labelled), boxes=[*one.boxes, *other.boxes],
+        rle=unite(rles) if rles else None if unknown else one.rle,
+    )  # fmt: skip
+
+
 def _keep_photo(path: Path, workspace: Workspace) -> ImageRecord:
     """Copy a photo under its content's hash, upright RGB. Plain files are copied byte by byte."""
     content = path.read_bytes()
@@ -149,7 +159,8 @@ def _row(export: Export) -> dict[str, Any]:
     """One line of the inspection table."""
     kinds = sum((image.kinds for image in export.images), Counter[str]())
     actions = Counter(problem.action for problem in export.problems)
-    shares = [rle_area(image.rle) / (image.rle["size"][0] * image.rle["size"][1]) for image in export.images]
+    labels = [image.rle for image in export.images if image.rle is not None]
+    shares = [rle_area(rle) / (rle["size"][0] * rle["size"][1]) for rle in labels]
     return {
         "class": export.class_name,
         "split": export.split,
@@ -159,7 +170,8 @@ def _row(export: Export) -> dict[str, Any]:
         "rle": kinds["rle"],
         "box_only": kinds["box"],
         "empty": kinds["empty"],
-        "unlabelled_images": sum(not image.kinds for image in export.images),
+        "unlabelled_images": sum(not image.kinds and image.rle is not None for image in export.images),
+        "no_label_yet": sum(image.rle is None for image in export.images),
         "mask_area_percent": round(100 * sum(shares) / len(shares), 2) if shares else 0.0,
         "sizes": _sizes(export.images),
         "repaired": actions["repaired"],
@@ -169,5 +181,5 @@ def _row(export: Export) -> dict[str, Any]:
 
 def _sizes(images: Iterable[ExportImage]) -> str:
     """The commonest sizes: `640x640 (820), 480x320 (3)`."""
-    counts = Counter((image.rle["size"][1], image.rle["size"][0]) for image in images)
+    counts = Counter(image.size_hw[::-1] for image in images)
     return ", ".join(f"{width}x{height} ({count})" for (width, height), count in counts.most_common(3))

@@ -20,13 +20,15 @@ class Honeypots(Database):
     def plant_honeypot(self, sample_id: int, bait: Mask | Rle, author: str) -> Honeypot:
         """Make the current label the known truth and show `bait` to reviewers from now on.
 
-        Raises RequestError if it is one already, the bait's size is not the photo's or the author is missing.
+        Raises RequestError if it is one already, it has no label, the bait's size is not the photo's or the author is missing.
         """
         author, rle = named(author, "planting a honeypot"), bait if isinstance(bait, dict) else encode_rle(bait)
         with self._transaction() as session:
             sample = sample_row(session, sample_id)
             if session.get(t.HoneypotRow, sample_id) is not None:
                 raise RequestError(f"sample {sample_id} is a honeypot already; lift it first to plant it again")
+            if sample.revision == 0:
+                raise RequestError(f"sample {sample_id} has no label yet; draw and accept it before it can be a honeypot")
             row = t.HoneypotRow(
                 sample_id=sample_id, truth_revision=sample.revision, bait=dict(rle), planted_by=author, planted_at=now_utc()
             )

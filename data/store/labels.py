@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -61,11 +62,19 @@ class Labels(Database):
             return LabelRevision(**values_of(revision))
 
     def label(self, sample_id: int, number: int | None = None) -> LabelRevision:
-        """The current revision, or revision `number`. Raises RequestError when there is none."""
+        """The current revision, or revision `number`. Raises RequestError when there is none.
+
+        Revision 0 is what a sample without a label begins at: an empty mask that says nothing.
+        """
         with self._transaction() as session:
-            if number is None:
-                number = session.scalar(select(t.SampleRow.revision).where(t.SampleRow.id == sample_id))
-            return LabelRevision(**values_of(find_revision(session, sample_id, number)))
+            row = sample_row(session, sample_id)
+            wanted = row.revision if number is None else number
+            if wanted:
+                return LabelRevision(**values_of(find_revision(session, sample_id, wanted)))
+            return LabelRevision(
+                id=0, sample_id=sample_id, number=0, parent=None, rle=_empty(session, row), area_px=0, author="", tool="",
+                comment="", created_at=now_utc(), provenance="imported", human_made=False, batch=None, as_imported=False,
+            )  # fmt: skip
 
     def revisions(self, sample_id: int) -> list[LabelRevision]:
         """Newest first."""
@@ -75,7 +84,10 @@ class Labels(Database):
             return [LabelRevision(**values_of(revision)) for revision in found]
 
     def labels(self, label_set: str | None = None) -> dict[int, LabelRevision]:
-        """All labels by sample id: those that count now (of a honeypot its truth), or those of a frozen set."""
+        """All labels by sample id: those that count now (of a honeypot its truth), or those of a frozen set.
+
+        A sample that has no label yet is not among them.
+        """
         row = t.LabelRevisionRow
         if label_set is None:
             query = counting_revisions(select(row)).join(row, (row.sample_id == t.SampleRow.id) & (row.number == COUNTING))
@@ -88,7 +100,10 @@ class Labels(Database):
             return {revision.sample_id: LabelRevision(**values_of(revision)) for revision in session.scalars(query)}
 
     def freeze_labels(self, name: str) -> LabelSet:
-        """Freeze the current labels under a name. Raises RequestError when the name is empty or taken, or nothing is there."""
+        """Freeze the current labels under a name; samples that have none stay out.
+
+        Raises RequestError when the name is empty or taken, or nothing is there.
+        """
         name = name.strip()
         if not name:
             raise RequestError("the label set needs a name; type one, for example seams-fixed")
@@ -156,6 +171,11 @@ def check_open(row: t.SampleRow, based_on: int) -> None:
         raise LockedError(f"the label of sample {row.id} is accepted and locked; reopen it to change it")
 
 
+def say_empty(session: Session, row: t.SampleRow, author: str, comment: str) -> None:
+    """Somebody looked at a sample that has no label and found nothing there: its first label, an empty one."""
+    append_revision(session, row, _empty(session, row), author, "accepted as clean", comment, "drawn")
+
+
 def append_revision(
     session: Session,
     row: t.SampleRow,
@@ -173,8 +193,11 @@ def append_revision(
     if tuple(rle["size"]) != (image.height, image.width):
         raise RequestError(f"the mask is {rle['size']}, the photo of sample {row.id} is {(image.height, image.width)}")
     number, area_px = row.revision + 1, rle_area(rle)
-    first = find_revision(session, row.id, 1) if row.revision else None
-    as_imported = first is None or (first.area_px == area_px and same_mask(first.rle, rle))  # type: ignore[arg-type]
+    if row.revision:
+        first = find_revision(session, row.id, 1)
+        as_imported = first.as_imported and first.area_px == area_px and same_mask(first.rle, rle)  # type: ignore[arg-type]
+    else:
+        as_imported = provenance == "imported"
     revision = t.LabelRevisionRow(
         sample_id=row.id,
         number=number,
@@ -214,11 +237,16 @@ def find_revision(session: Session, sample_id: int, number: int | None) -> t.Lab
     return found
 
 
+def _empty(session: Session, row: t.SampleRow) -> Rle:
+    image = session.get_one(t.ImageRow, row.image_hash)
+    return encode_rle(np.zeros((image.height, image.width), bool))
+
+
 def _current_items(session: Session) -> list[tuple[int, int]]:
-    query = counting_revisions(select(t.SampleRow.id, COUNTING)).order_by(t.SampleRow.id)
+    query = counting_revisions(select(t.SampleRow.id, COUNTING)).where(COUNTING > 0).order_by(t.SampleRow.id)
     items = [(row[0], row[1]) for row in session.execute(query)]
     if not items:
-        raise RequestError("there are no samples to freeze; import an export first (drywall-qa prepare RAW_DIR)")
+        raise RequestError("there are no labels to freeze; import an export first (drywall-qa prepare RAW_DIR)")
     return items
 
 

@@ -24,20 +24,20 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class NewSample:
-    """A sample about to enter, with its first label."""
+    """A sample about to enter, with its first label; rle is None where what the import holds of it cannot be used."""
 
     image_hash: str
     class_name: str
     file_name: str
     source_split: str
     box_only: bool
-    rle: Rle
+    rle: Rle | None
     boxes: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with one class's label. `revision` is the number of its current label revision.
+    """One image with one class's label. `revision` is the number of its current label revision; 0: it has none yet.
 
     box_only: it was imported as boxes. as_imported: the label that counts (of a honeypot its truth) shows what was imported.
     boxes: of the imported annotations, [x, y, width, height] in px; none for samples imported before they were kept.
@@ -218,19 +218,19 @@ class Noise:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something an import repaired or refused, with its reason in one sentence."""
+    """Something an import repaired, refused or took in a way one should know, with its reason in one sentence."""
 
     class_name: str
     split: str
     file_name: str
     item: str
-    action: str  # "repaired" or "refused"
+    action: str  # "repaired", "refused" or, where nothing was wrong, "noted"
     reason: str
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import found: one row a class and split, and every item it repaired or refused."""
+    """What an import found: one row a class and split, and what else there is to tell (`Problem`)."""
 
     raw_dir: str
     created_at: datetime

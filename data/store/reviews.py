@@ -15,6 +15,7 @@ from data.store import tables as t
 from data.store.database import Database, named, now_utc, sample_row, values_of
 from data.store.decisions import log_review
 from data.store.honeypots import lay_bait
+from data.store.labels import say_empty
 from data.store.records import REVIEW_STATES, LabelRevision, Lease, Review
 
 LEASE_MINUTES = 15
@@ -24,7 +25,7 @@ UNDECIDED = ("to review", "skipped")
 
 class Reviews(Database):
     def add_review(self, sample_id: int, state: str, reviewer: str, comment: str = "") -> Review:
-        """Decide on a sample; the reviewer's lease on it ends.
+        """Decide on a sample; the reviewer's lease on it ends. Who accepts one that has no label yet says that nothing is there.
 
         Raises LockedError for an accepted sample (but accepting it again is no harm), RequestError for an unknown state,
         an unknown sample or a missing name.
@@ -36,6 +37,8 @@ class Reviews(Database):
             sample = sample_row(session, sample_id)
             if sample.review_state == "accepted" and state != "accepted":
                 raise LockedError(f"the label of sample {sample_id} is accepted and locked; reopen it to change it")
+            if state == "accepted" and sample.revision == 0:
+                say_empty(session, sample, reviewer, comment)
             lease, seconds = session.get(t.LeaseRow, sample_id), None
             if lease is not None and lease.reviewer == reviewer:
                 seconds = (now_utc() - lease.taken_at).total_seconds()

@@ -29,22 +29,27 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
     def add_samples(self, images: Iterable[ImageRecord], samples: Iterable[NewSample]) -> int:
         """Add what is not there yet, each sample with its first label revision; returns how many samples are new.
 
-        A sample is known by its image and class; one that exists keeps its labels.
+        A sample is known by its image and class; one that exists keeps its labels, and gets one if it has none yet.
         """
         added = 0
         with self._transaction() as session:
             known_images = set(session.scalars(select(t.ImageRow.hash)))
             session.add_all(t.ImageRow(**asdict(image)) for image in _unseen(images, known_images, lambda i: i.hash))
             session.flush()
-            known = {tuple(key) for key in session.execute(select(t.SampleRow.image_hash, t.SampleRow.class_name))}
-            for sample in _unseen(samples, known, lambda s: (s.image_hash, s.class_name)):
+            known = {(row.image_hash, row.class_name): row for row in session.scalars(select(t.SampleRow))}
+            for sample in samples:
                 values = asdict(sample)
                 rle = values.pop("rle")
-                row = t.SampleRow(**values, split=sample.source_split, revision=0)
-                session.add(row)
-                session.flush()
-                append_revision(session, row, rle, "import", "import", "", "imported")
-                added += 1
+                row = known.get((sample.image_hash, sample.class_name))
+                if row is None:
+                    row = t.SampleRow(**values, split=sample.source_split, revision=0)
+                    session.add(row)
+                    session.flush()
+                    known[sample.image_hash, sample.class_name] = row
+                    added += 1
+                if row.revision == 0 and rle is not None:
+                    row.box_only, row.boxes = sample.box_only, sample.boxes
+                    append_revision(session, row, rle, "import", "import", "", "imported")
         return added
 
     def samples(
@@ -52,8 +57,9 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
     ) -> list[Sample]:
         """By id, ascending."""
         sample, label = t.SampleRow, t.LabelRevisionRow
-        query = with_state(counting_revisions(select(sample, t.ImageRow, STATE, label.as_imported))).order_by(sample.id)
-        query = query.join(t.ImageRow).join(label, (label.sample_id == sample.id) & (label.number == COUNTING))
+        as_imported = func.coalesce(label.as_imported, True)  # one without a label was not corrected
+        query = with_state(counting_revisions(select(sample, t.ImageRow, STATE, as_imported))).order_by(sample.id)
+        query = query.join(t.ImageRow).outerjoin(label, (label.sample_id == sample.id) & (label.number == COUNTING))
         if class_name is not None:
             query = query.where(sample.class_name == class_name)
         if split is not None:

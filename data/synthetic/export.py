@@ -16,7 +16,7 @@ from skimage.measure import approximate_polygon, find_contours, label, regionpro
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, encode_rle, write_mask_png
 from core.photos import Photo
-from data.intake.coco import ANNOTATION_FILE, write_coco
+from data.exchange.coco import ANNOTATION_FILE, write_coco
 from data.synthetic.walls import Contents, make_scene
 
 _SPLITS = ("train", "valid", "test")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from core.errors import PhotoError
-from core.photos import photo_size_hw, read_photo
+from core.photos import looks_like_picture, photo_size_hw, read_photo
 
 
 def encoded(image: Image.Image, form: str = "PNG", **keywords) -> bytes:
@@ -26,6 +26,9 @@ GREY = np.full((4, 6), 100, np.uint8)
         pytest.param(encoded(Image.fromarray(GREY).convert("RGBA")), id="alpha"),
         pytest.param(encoded(Image.fromarray(GREY).convert("RGB").convert("CMYK"), "JPEG", quality=100), id="cmyk"),
         pytest.param(encoded(Image.fromarray(GREY), "BMP"), id="bmp"),
+        pytest.param(encoded(Image.fromarray(GREY), "GIF"), id="gif"),
+        pytest.param(encoded(Image.fromarray(GREY).convert("RGB"), "HEIF", quality=100), id="heic"),
+        pytest.param(encoded(Image.fromarray(GREY).convert("RGB"), "AVIF", quality=100), id="avif"),
     ],
 )
 def test_every_kind_becomes_rgb(content):
@@ -49,6 +52,33 @@ def test_exif_orientation_is_applied(tmp_path):
     Image.new("RGB", (20, 10)).save(path, exif=exif)
     assert read_photo(path).shape == (20, 10, 3)
     assert photo_size_hw(path) == (20, 10)
+    turned = tmp_path / "phone.heic"
+    Image.new("RGB", (20, 10)).save(turned, "HEIF", exif=exif.tobytes())
+    assert read_photo(turned).shape == (20, 10, 3)
+    assert photo_size_hw(turned) == (20, 10)
+
+
+def test_a_cameras_raw_file_is_not_read_by_its_preview(tmp_path):
+    Image.new("RGB", (8, 6)).save(tmp_path / "IMG_1.DNG", "TIFF")
+    with pytest.raises(PhotoError, match=r"IMG_1.DNG is of a kind that this tool does not read"):
+        read_photo(tmp_path / "IMG_1.DNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_one"),
+    [
+        ("a.HEIC", b"", True),
+        ("a.dng", b"", True),
+        ("a.svg", b"<svg/>", True),
+        ("photo", encoded(Image.new("L", (2, 2))), True),
+        ("a.tga.bak", encoded(Image.new("L", (2, 2)), "GIF"), True),
+        ("notes.txt", b"wall", False),
+        ("Thumbs.db", b"", False),
+    ],
+)
+def test_pictures_are_told_by_suffix_or_content(name, content, is_one, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    assert looks_like_picture(tmp_path / name) == is_one
 
 
 @pytest.mark.parametrize(

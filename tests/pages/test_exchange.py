@@ -145,3 +145,16 @@ def test_the_picture_of_a_change_is_cut_to_it_and_stays_on_the_photo():
     assert (rows, columns) == (slice(0, 120), slice(280, 400))
     mask[:, 10] = True
     assert around(mask) == (slice(0, 300), slice(0, 400))
+
+
+def test_photos_without_shapes_are_asked_about(page, store):
+    sample = store.samples()[0]
+    height, width = sample.size_hw
+    frame = f'<image id="0" name="{sample.file_name}" width="{width}" height="{height}"/>'
+    declared = f"<meta><task><labels><label><name>{sample.class_name}</name></label></labels></task></meta>"
+    upload(page, "a.xml", f"<annotations>{declared}{frame}</annotations>".encode())
+    assert shown(page)["Differ"] == "0"
+    next(box for box in page.checkbox if box.label.startswith("A photo without shapes")).check().run()
+    assert shown(page)["Differ"] == "1"
+    press(page, "Save 1 label")
+    assert not decode_rle(store.label(sample.id).rle).any()

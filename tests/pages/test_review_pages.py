@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.masks.mask import decode_rle
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
-from data.store.records import Score
+from core.metrics.table import TITLES
+from data.store.records import NewSample, Score
 from training.config import load_config
 from training.review.queue import review_queue
 from training.runs.runs import run_folder
@@ -164,6 +165,23 @@ def test_the_history_restores_and_compares(desk):
     assert "Revision 1 is revision 3 now" in app.success[0].value
 
 
+def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(desk, show):
+    both = {sample.image_hash for sample in desk.samples(class_name="taping")}
+    photo = next(sample for sample in desk.samples(class_name="cracks") if sample.image_hash not in both)
+    desk.add_samples([], [NewSample(photo.image_hash, "taping", photo.file_name, "train", False, None)])
+    (waiting,) = [sample for sample in desk.samples() if sample.revision == 0]
+    for name in ("data_report", "queue", "reviewers", "exchange", "metrics", "failures"):
+        assert not show(name).exception
+    app = show("fix_masks", sample=str(waiting.id))
+    assert not app.exception
+    assert "no label yet" in app.title[0].value
+    app.text_input(key="reviewer").set_value("Ann").run()
+    next(button for button in app.button if button.label == "Accept").click().run()
+    assert not app.exception
+    label = desk.labels()[waiting.id]
+    assert (label.number, label.area_px, label.author) == (1, 0, "Ann")
+
+
 @pytest.mark.parametrize(
     ("address", "threshold"),
     [({"run": "old"}, 0.4), ({"run": "new"}, 0.6), ({}, 0.6), ({"run": "never scored"}, None)],
@@ -173,8 +191,9 @@ def test_the_editor_shows_the_prediction_of_the_run_in_the_address(desk, show, a
     sample = desk.samples()[0]
     for run_id, at in (("old", 0.4), ("new", 0.6)):
         score = next(row for row in desk.scores(run_id).itertuples() if row.sample_id == sample.id)
-        values = {key: getattr(score, key) for key in Score.__dataclass_fields__}
-        desk.save_scores([Score(**values | {"threshold": at})])
+        values = {key: getattr(score, key) for key in Score.__dataclass_fields__ if key != "metrics"}
+        metrics = {key: getattr(score, key) for key in TITLES}
+        desk.save_scores([Score(**values | {"threshold": at, "metrics": metrics})])
     app = show("fix_masks", sample=str(sample.id), **address)
     assert not app.exception
     (opening,) = app.session_state["openings"].values()

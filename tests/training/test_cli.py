@@ -11,6 +11,7 @@ from PIL import Image
 from core.masks.mask import decode_rle, read_mask_png
 from data.intake.preparation import prepare
 from data.workspace import Workspace
+from training.cli import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +108,13 @@ def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_ch
     )
     assert len(document["masks"]) == len(list((tmp_path / "masks").iterdir())) == 3
     assert "broken.jpg is empty" in document["refused"][0]
+    for path in photos.glob("*.jpg"):
+        path.write_bytes(b"")
+    (photos / "IMG_1.NEF").write_bytes(b"raw")
+    command = [photos, "segment crack", "--checkpoint", tiny_checkpoint, "--out", tmp_path / "none"]
+    said = run("predict", *command, workspace=tmp_path / "ws", code=1)
+    assert "IMG_1.NEF is of a kind" in said
+    assert "none of the 5 pictures" in said
 
 
 @pytest.mark.parametrize(
@@ -162,3 +170,105 @@ def test_exports_come_back(workspace, store, tmp_path):
     run("export", "--format", "yolo", "--out", tmp_path / "yolo", workspace=workspace.root)
     assert (tmp_path / "yolo" / "classes.txt").read_text() == "cracks\ntaping\n"
     assert len(list((tmp_path / "yolo" / "labels").rglob("*.txt"))) == len({hash_ for hash_, _ in before})
+
+
+def test_an_import_that_could_use_nothing_fails_and_still_reports(workspace, store, tmp_path):
+    sample = store.samples()[0]
+    height, width = sample.size_hw
+    frame = f'<image id="0" name="{sample.file_name}" width="{width}" height="{height}"/>'
+    declared = f"<meta><task><labels><label><name>{sample.class_name}</name></label></labels></task></meta>"
+    (tmp_path / "a.xml").write_text(f"<annotations>{declared}{frame}</annotations>")
+    command = [sys.executable, "-m", "training.cli", "import-labels", str(tmp_path / "a.xml"), "--format", "cvat", "--json"]
+    command += ["--workspace", str(workspace.root)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["unsaid"], document["saved"]) == (1, [sample.id], [])
+    assert "its label of" in document["notes"][0]["text"]
+    assert "nothing in" in done.stderr
+    emptied = subprocess.run([*command, "--empty"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (emptied.returncode, json.loads(emptied.stdout)["saved"]) == (0, [sample.id])
+    assert not decode_rle(store.label(sample.id).rle).any()
+
+
+def one_photo(folder: Path, annotations: list, size_wh=(40, 30), stated_wh=(40, 30)) -> Path:
+    """FOLDER/raw/cracks/train with one photo and its annotations of category crack."""
+    place = folder / "raw" / "cracks" / "train"
+    place.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 255, (*size_wh[::-1], 3), np.uint8)
+    Image.fromarray(noise).save(place / "a.png")
+    images = [{"id": 1, "file_name": "a.png", "width": stated_wh[0], "height": stated_wh[1]}]
+    document = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "crack"}]}
+    (place / "_annotations.coco.json").write_text(json.dumps(document))
+    return folder / "raw"
+
+
+def in_process(capsys, monkeypatch, *arguments) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command line, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["drywall-qa", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code or 0, *capsys.readouterr()
+
+
+SQUARE = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [2, 2, 6, 6], "segmentation": [[2, 2, 8, 2, 8, 8, 2, 8]]}
+
+
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_an_import_that_refused_everything_reports_and_exits_1(json_too, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DRYWALL_QA_WORKSPACE", str(tmp_path / "ws"))
+    raw = one_photo(tmp_path, [SQUARE], stated_wh=(50, 50))
+    code, out, err = in_process(capsys, monkeypatch, "prepare", raw, *json_too)
+    assert (code, "no photo of" in err) == (1, True)
+    assert "another shape" in out
+    if json_too:
+        assert json.loads(out)["classes"][0]["refused"] == 1
+    shutil.rmtree(raw)
+    assert in_process(capsys, monkeypatch, "prepare", one_photo(tmp_path, [SQUARE]), *json_too)[0] == 0
+    stranger = tmp_path / "labels.json"
+    stranger.write_text((raw / "cracks/train/_annotations.coco.json").read_text().replace("a.png", "stranger.png"))
+    for dry in ([], ["--dry-run"]):
+        command = ("import-labels", stranger, "--format", "coco", "--class", "crack=cracks", *dry, *json_too)
+        code, out, err = in_process(capsys, monkeypatch, *command)
+        assert (code, "nothing of" in err) == (1, True)
+        assert "no photo of this workspace is called stranger.png" in out
+        if json_too:
+            assert (len(json.loads(out)["skipped"]), json.loads(out)["saved"]) == (1, [])
+
+
+def test_what_was_drawn_on_stored_pixels_is_turned_when_told(tmp_path, capsys, monkeypatch):
+    raw, exif = one_photo(tmp_path, [SQUARE]), Image.Exif()
+    exif[0x0112] = 3
+    photo = raw / "cracks/train/a.png"
+    Image.open(photo).save(photo, exif=exif)
+    workspace = ["--workspace", tmp_path / "ws"]
+    assert in_process(capsys, monkeypatch, "prepare", raw, "--exif", "stored", "--json", *workspace)[0] == 0
+    opened = Workspace.open(tmp_path / "ws").store()
+    assert decode_rle(opened.label(1).rle)[22:28, 32:38].all()
+    assert opened.label(1).area_px == 36
+    opened.close()
+
+
+def test_a_sample_without_a_label_is_neither_trained_on_nor_scored(raw_export, tiny_checkpoint, tmp_path, capsys, monkeypatch):
+    raw = tmp_path / "raw"
+    shutil.copytree(raw_export, raw)
+    file = raw / "cracks" / "train" / "_annotations.coco.json"
+    document = json.loads(file.read_text())
+    bad = {"id": 9_000, "image_id": document["images"][0]["id"], "category_id": document["categories"][-1]["id"]}
+    document["annotations"] = [a for a in document["annotations"] if a["image_id"] != bad["image_id"]]
+    document["annotations"].append({**bad, "bbox": None, "segmentation": [[1, 1]]})
+    file.write_text(json.dumps(document))
+    workspace = ["--workspace", tmp_path / "ws"]
+    code, out, _ = in_process(capsys, monkeypatch, "prepare", raw, "--json", *workspace)
+    assert (code, json.loads(out)["no_label_yet"]) == (0, 1)
+    settings = ["train.epochs=1", "train.size_px=64", f"checkpoint={tiny_checkpoint}"]
+    command = ("train", "quick", *(part for s in settings for part in ("--set", s)), "--json", *workspace)
+    code, out, _ = in_process(capsys, monkeypatch, *command)
+    assert code == 0
+    run_id, store = json.loads(out)["run"], Workspace.open(tmp_path / "ws").store()
+    (waiting,) = [sample for sample in store.samples() if sample.revision == 0]
+    for split in ("train", "val", "test"):
+        assert in_process(capsys, monkeypatch, "evaluate", run_id, "--split", split, *workspace)[0] == 0
+    assert sorted(store.scores(run_id)["sample_id"]) == [sample.id for sample in store.samples() if sample != waiting]
+    for form in ("coco", "masks", "sizes", "review-log"):
+        assert in_process(capsys, monkeypatch, "export", "--format", form, "--out", tmp_path / form, *workspace)[0] == 0
+    store.close()

@@ -14,24 +14,22 @@ from torch.utils.data import DataLoader, Dataset
 
 from core.errors import PhotoError, RequestError
 from core.models.predictor import Prediction, Predictor, TextToMask
-from core.photos import Photo, read_photo
+from core.photos import PHOTO_SUFFIXES, Photo, looks_like_picture, read_photo
 from core.progress import Progress, silent
-from training.inference.predictors import write_masks
+from training.inference.predictors import mask_names, write_masks
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _MOST_LANES = 4
 """Photos predicted at once on a CPU; its cores are shared out among them."""
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """The photos of a folder, by name. Raises RequestError when there are none or two would write the same mask."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    """Whatever looks like a picture in a folder, by name; what cannot be read is named when it is scored.
+
+    Raises RequestError when there is none.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and looks_like_picture(path))
     if not paths:
-        raise RequestError(f"{folder} holds no photos; its files should end in {', '.join(sorted(PHOTO_SUFFIXES))}")
-    seen: dict[str, Path] = {}
-    for path in paths:
-        if (other := seen.setdefault(path.stem, path)) is not path:
-            raise RequestError(f"{path.name} and {other.name} would write the same masks; rename one of them")
+        raise RequestError(f"{folder} holds no photos; its files should end in {', '.join(PHOTO_SUFFIXES)}")
     return paths
 
 
@@ -44,14 +42,16 @@ def score_folder(
     workers: int = 1,
     on_progress: Progress = silent,
 ) -> Iterator[tuple[Path, list[Path] | PhotoError]]:
-    """Yields each photo with its written masks, or with what was wrong with it, in order."""
+    """Yields each photo with its written masks, or with what was wrong with it, in order. prompts: each once."""
+    names = mask_names([path.name for path in paths], prompts)
     loader: DataLoader = DataLoader(_Photos(paths), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     threads, lanes = torch.get_num_threads(), _lanes(predictor)
 
     def finish(path: Path, photo: torch.Tensor | PhotoError) -> list[Path] | PhotoError:
         if isinstance(photo, PhotoError):
             return photo
-        return write_masks(path.name, predictor.predict(photo.numpy(), prompts), thresholds, out)
+        targets = [out / names[path.name, prompt] for prompt in prompts]
+        return write_masks(predictor.predict(photo.numpy(), prompts), thresholds, targets)
 
     waiting: deque[tuple[Path, Future[list[Path] | PhotoError]]] = deque()
     try:

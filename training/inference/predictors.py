@@ -1,8 +1,11 @@
 """Predicting with a run's or a named checkpoint: what the command line, the evaluation and the pages share."""
 
+import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ from data.store.store import Store
 from data.workspace import Workspace
 from training.config import make_config
 from training.runs.runs import run_folder
+
+_LONGEST_NAME_BYTES = 230
+"""File systems take 255; a file that is being written is called a little longer."""
 
 
 @lru_cache(maxsize=3)
@@ -77,8 +83,7 @@ def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
     """The same predictor in a number format that was decided on; in fp32 where this machine or checkpoint cannot have it."""
     if not isinstance(predictor, Predictor):
         return predictor
-    segmenter = _smaller(predictor.segmenter, name)
-    return Predictor(segmenter, predictor.inference, name if segmenter is not predictor.segmenter else "fp32")
+    return Predictor(_smaller(predictor.segmenter, name), predictor.inference)
 
 
 def _changed(settings: InferenceSettings, inference: Mapping[str, Any] | None) -> InferenceSettings:
@@ -115,9 +120,28 @@ def mask_name(image_name: str, prompt: str) -> str:
     return f"{Path(image_name).stem}__{slug(prompt)}.png"
 
 
-def write_masks(image_name: str, predictions: Sequence[Prediction], thresholds: Sequence[float], folder: Path) -> list[Path]:
-    """One PNG a prompt: one channel, {0, 255}, the photo's size, with its number format as text. thresholds: one a prediction."""
-    paths = [folder / mask_name(image_name, prediction.prompt) for prediction in predictions]
+def mask_names(image_names: Sequence[str], prompts: Sequence[str]) -> dict[tuple[str, str], str]:
+    """`mask_name` of each photo and prompt. A name that an earlier one has, or that file systems which know neither case nor
+    Unicode's two spellings would take for it, gets 8 characters of a hash; so does one too long for a file."""
+    names: dict[tuple[str, str], str] = {}
+    taken: set[str] = set()
+    for image_name, prompt in product(image_names, prompts):
+        name = mask_name(image_name, prompt)
+        if _on_disk(name) in taken or len(name.encode()) > _LONGEST_NAME_BYTES:
+            digest = hashlib.sha256(f"{image_name}\0{prompt}".encode()).hexdigest()[:8]
+            start = name.removesuffix(".png").encode()[: _LONGEST_NAME_BYTES - len(f"_{digest}.png")]
+            name = f"{start.decode(errors='ignore')}_{digest}.png"
+        taken.add(_on_disk(name))
+        names[image_name, prompt] = name
+    return names
+
+
+def _on_disk(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def write_masks(predictions: Sequence[Prediction], thresholds: Sequence[float], paths: Sequence[Path]) -> list[Path]:
+    """One PNG a prediction: one channel, {0, 255}, the photo's size, its number format as text. Returns the paths."""
     for path, prediction, threshold in zip(paths, predictions, thresholds, strict=True):
         write_mask_png(prediction.mask(threshold), path, prediction.number_format)
-    return paths
+    return list(paths)

@@ -142,7 +142,7 @@ def _data(facts: Facts) -> list[Block]:
         blocks.append(_inspection(data["inspection"][first : first + EXPORTS_ACROSS]))
     if data["problems"]:
         problems = tuple((p["reason"], p["action"], str(p["items"])) for p in data["problems"])
-        blocks.append(Table("What the import repaired or refused.", ("reason", "action", "items"), problems, (1,)))
+        blocks.append(Table("What the import repaired, refused or noted.", ("reason", "action", "items"), problems, (1,)))
     return blocks
 
 

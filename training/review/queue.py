@@ -21,6 +21,7 @@ LOW_IOU = 0.5
 DIFFERS = 0.3  # runs or prompts whose masks differ by more are worth a look
 DOUBTED = 0.5
 BOX_ONLY = 0.8  # severity of a label that is boxes only: a box round a diagonal joint is mostly bare wall
+NO_LABEL = 1.0
 AUDIT = "random audit"
 
 
@@ -105,6 +106,8 @@ def take_next(store: Store, queue: Sequence[QueueEntry], reviewer: str, after: i
 
 
 def _of_label(sample: Sample) -> list[tuple[float, str]]:
+    if sample.revision == 0:
+        return [(NO_LABEL, "no label yet")]
     return [(BOX_ONLY, "the label is boxes only")] if sample.is_box else []
 
 

@@ -90,7 +90,7 @@ def execute(
         outcome = _train(workspace, store, run, _in_format(config, formats), tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(workspace, store, run, tell)
-        if first and outcome.best_epoch and not outcome.stopped and store.samples(split="test"):
+        if first and outcome.best_epoch and not outcome.stopped and _labelled(store, "test"):
             tell({"event": "scoring"})
             evaluate(workspace, store, run_id, "test")
     except Exception as error:
@@ -114,6 +114,11 @@ def execute(
         best_val_miou=outcome.best_val_miou if outcome.best_epoch else None,
     )
     return outcome
+
+
+def _labelled(store: Store, split: str) -> bool:
+    labels = store.labels()
+    return any(sample.id in labels for sample in store.samples(split=split))
 
 
 def _formats(folder: RunFolder, config: RunConfig) -> dict[str, str]:

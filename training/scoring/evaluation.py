@@ -11,6 +11,7 @@ from core.metrics.overlap import count_pixels, iou
 from core.metrics.table import HEADLINE, MEAN_KEYS, all_metrics
 from core.photos import read_photo
 from core.progress import Progress, silent
+from data.exchange.photo_names import export_names
 from data.store.records import SPLITS, Score
 from data.store.store import Store
 from data.workspace import Workspace
@@ -29,7 +30,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a run on a split against the labels as they are now; returns the document of `drywall-qa evaluate --json`.
 
-    Every sample is scored; labels_of says which of them the document counts (see `summary`).
+    Every sample that has a label is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT, and to the store the scores and
     what the review queue is ordered by (`training.review.doubts.measure_noise`).
@@ -40,9 +41,11 @@ def evaluate(
     run, folder = store.run(run_id), run_folder(workspace, run_id)
     config = make_config(run.config, f"run {run_id}")
     predictor, thresholds = load_predictor(workspace, store, run_id), thresholds_by_class(workspace, store, run_id)
-    samples, labels, scores = store.samples(split=split), store.labels(), []
+    labels, scores = store.labels(), []
+    samples = [sample for sample in store.samples(split=split) if sample.id in labels]
     if not samples:
-        raise RequestError(f"split {split} holds no samples; choose another or import more photos")
+        raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
+    names = export_names(samples)
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
         prompt = config.synonyms[sample.class_name][0]
@@ -52,7 +55,8 @@ def evaluate(
         write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
         threshold = thresholds[sample.class_name]
         mask = mask_at(probs, threshold)
-        write_mask_png(mask, folder.evaluation(split) / "masks" / mask_name(sample.file_name, prompt), prediction.number_format)
+        name = mask_name(names[sample.image_hash], prompt)
+        write_mask_png(mask, folder.evaluation(split) / "masks" / name, prediction.number_format)
         label = labels[sample.id]
         truth = decode_rle(label.rle)
         counts = count_pixels(mask, truth)

@@ -297,7 +297,7 @@ class Bench:
         """Medians over the rounds, interleaved; work of `per` units is divided by it. counted: does the products of ours."""
         flops = []
         for side in (reference, counted or ours):
-            with FlopCounterMode(display=False, custom_mapping=_FUSED) as counter:
+            with FlopCounterMode(display=False, custom_mapping=_INT8) as counter:
                 side()
             flops.append(counter.get_total_flops())
         seconds: list[list[float]] = [[], []]
@@ -356,8 +356,8 @@ def _product_flops(inputs: torch.Size, *_: Any, out_shape: torch.Size, **__: Any
     return 2 * inputs.numel() * out_shape[-1]
 
 
-_FUSED = dict.fromkeys((torch.ops.mkldnn._linear_pointwise, torch.ops.onednn.qlinear_pointwise), _product_flops)
-"""What the counter does not know of itself (`core.models.fused_layers`)."""
+_INT8 = {torch.ops.quantized.linear_dynamic: _product_flops}
+"""What the counter does not know of itself."""
 
 
 def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core.errors import RequestError
 from core.masks.mask import rle_area
-from data.intake.coco import ANNOTATION_FILE
+from data.exchange.coco import ANNOTATION_FILE
 from data.intake.duplicates import find_leaks, source_stem
 from data.intake.preparation import prepare
 from data.workspace import Workspace

@@ -4,8 +4,9 @@ from pycocotools.coco import COCO
 from scipy.ndimage import distance_transform_edt
 
 from core.masks.mask import decode_rle, read_mask_png
-from data.intake.coco import ANNOTATION_FILE, read_export
+from data.exchange.coco import ANNOTATION_FILE
 from data.intake.duplicates import source_stem
+from data.intake.raw_exports import read_export
 from data.synthetic.export import write_exact_export, write_roboflow_export
 from data.synthetic.walls import make_scene
 

@@ -48,10 +48,24 @@ def test_threads_that_begin_later_have_as_many_cores_as_before(folder, tiny_segm
     assert (torch.get_num_threads(), threads_elsewhere()) == before
 
 
-def test_folders_that_cannot_be_scored(tmp_path):
+def test_a_folder_without_pictures_cannot_be_scored(tmp_path):
+    (tmp_path / "notes.txt").write_text("a wall")
     with pytest.raises(RequestError, match="holds no photos"):
         photos_in(tmp_path)
-    for name in ("a.jpg", "a.png"):
-        (tmp_path / name).write_bytes(b"")
-    with pytest.raises(RequestError, match="would write the same masks"):
-        photos_in(tmp_path)
+
+
+def test_every_picture_is_read_or_named_and_every_mask_is_a_file(tmp_path, tiny_segmenter):
+    photo = Image.effect_noise((40, 30), 90).convert("RGB")
+    for name in ("a.jpg", "a.png", "A.gif", "b.HEIC", "IMG_3.dng"):
+        photo.save(tmp_path / name, {"HEIC": "HEIF", "dng": "TIFF"}.get(name.rpartition(".")[2]))
+    (tmp_path / "plan.svg").write_text("<svg/>")
+    (tmp_path / "notes.txt").write_text("a wall")
+    long = "segment crack " * 6
+    prompts = ["segment crack", "segment crack!", "Segment crack", long + "in plaster", long + "in concrete"]
+    results = list(score_folder(photos_in(tmp_path), Predictor(tiny_segmenter), prompts, [0.5] * 5, tmp_path / "out", workers=0))
+    refused = [str(found) for _, found in results if isinstance(found, PhotoError)]
+    assert [words.partition(" ")[0] for words in refused] == ["IMG_3.dng", "plan.svg"]
+    masks = [mask for _, found in results if not isinstance(found, PhotoError) for mask in found]
+    assert len(masks) == len(list((tmp_path / "out").iterdir())) == 4 * 5
+    assert len({mask.name.casefold() for mask in masks}) == 20
+    assert next(found[0].name for path, found in results if path.name == "b.HEIC") == "b__segment_crack.png"

@@ -104,8 +104,6 @@ def test_a_photo_alone_and_in_a_folder_gives_the_same_mask_and_names_its_format(
         pixels = np.random.default_rng(number).integers(0, 255, (120, 160, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
     timed("bf16")
-    monkeypatch.setattr("core.models.number_formats._is_there", lambda *_: True)
-    monkeypatch.setattr("core.models.number_formats.can_fuse", lambda *_: False)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

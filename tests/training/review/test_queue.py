@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import RequestError
-from data.store.records import Noise
+from data.store.records import ImageRecord, NewSample, Noise
 from training.review.queue import AUDIT, QueueEntry, next_in_queue, review_queue, take_next
 
 
@@ -115,3 +115,8 @@ def test_next_goes_round(at, following):
 def test_nothing_else_waits():
     assert next_in_queue([QueueEntry(5)], 5) is None
     assert next_in_queue([], 5) is None
+
+
+def test_a_sample_without_a_label_is_worth_most(desk):
+    desk.add_samples([ImageRecord("h9", "images/h9.jpg", 20, 30)], [NewSample("h9", "cracks", "9.jpg", "train", False, None)])
+    assert review_queue(desk, audit_share=0)[0] == QueueEntry(7, ("no label yet",), 1.0)

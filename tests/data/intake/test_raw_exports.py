@@ -12,7 +12,8 @@ from pycocotools.coco import COCO
 
 from core.errors import AnnotationError
 from core.masks.mask import decode_rle, encode_rle
-from data.intake.coco import ANNOTATION_FILE, read_export, write_coco
+from data.exchange.coco import ANNOTATION_FILE, write_coco
+from data.intake.raw_exports import read_export
 
 SQUARE = [2.0, 2.0, 8.0, 2.0, 8.0, 8.0, 2.0, 8.0]
 
