@@ -163,8 +163,8 @@ def test_choices_stand_in_the_address_and_come_from_it():
     app.query_params["run"], app.query_params["iou"], app.query_params["page"] = "20", "0.2-0.6", "4"
     app.run()
     assert (app.selectbox[0].value, app.slider[0].value, app.number_input[0].value) == (20, (0.2, 0.6), 4)
-    app.selectbox[0].set_value(30)
-    app.slider[0].set_value((0.4, 0.6))
+    app.selectbox[0].set_value(30).run()
+    app.slider[0].set_value((0.4, 0.6)).run()
     app.number_input[0].set_value(2).run()
     assert address(app) == {"run": "30", "iou": "0.4-0.6", "page": "2"}
     app.slider[0].set_value((0.0, 1.0)).run()

@@ -81,6 +81,7 @@ def test_only_a_pictures_suffix_is_no_part_of_the_name(name, stem):
 def test_photos_of_the_workspace_are_found_however_their_names_are_spelt(store):
     samples = store.samples()
     finder = PhotoFinder(samples)
+    assert len(export_names(samples)) >= 10
     for image_hash, name in export_names(samples).items():
         stem = name.rpartition(".")[0]
         for spelling in (name.upper(), f"images\\{name}", f"{stem}.PNG", stem, f"0a1b2c3d-{name}", normalize("NFD", name)):
