@@ -32,7 +32,9 @@ def test_runs_that_differ_are_a_reason_of_the_newest_run(desk, add_run):
     add_run("new", {2: 0.9})
     desk.save_noise([Noise("new", 2, 1, 0.1, 0.0, 0.0, runs_differ=0.6)])
     assert review_queue(desk, audit_share=0)[1] == QueueEntry(2, ("two runs differ by 60%",), 0.3)
-    assert all("differ" not in entry.reason for entry in review_queue(desk, "old", audit_share=0))
+    older = review_queue(desk, "old", audit_share=0)
+    assert 2 in ids(older)
+    assert all("differ" not in entry.reason for entry in older)
 
 
 def test_scores_of_an_older_label_are_no_reason(desk, add_run):
@@ -48,7 +50,7 @@ def test_decided_samples_leave_and_skipped_ones_go_last(desk, add_run):
     desk.add_review(4, "accepted", "ann")
     desk.add_review(5, "rejected", "ann")
     queue = review_queue(desk, audit_share=0)
-    assert ids(queue) == [1, 3, 6, 2] or ids(queue) == [3, 1, 6, 2]
+    assert ids(queue) == [1, 3, 6, 2]
     assert queue[-1].reasons[-1] == "skipped before"
 
 
