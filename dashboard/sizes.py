@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from PIL import Image
-from streamlit_drawable_canvas import st_canvas
 
 from core.errors import DrywallError
 from core.sizes.band_size import BandSize, band_size, scale_from_points
@@ -83,6 +82,8 @@ def show_sizes(store: Store, sample: Sample, name: str, predicted: BandSize | No
 
     The line is a vector that can be moved and stretched until it fits: what the drawable canvas is for.
     """
+    from streamlit_drawable_canvas import st_canvas  # registers itself, which only a running Streamlit lets it do
+
     photo = photo_of(sample.image_path)
     factor = max(photo.shape[:2]) / _CANVAS_PX
     shown = (round(photo.shape[1] / factor), round(photo.shape[0] / factor))

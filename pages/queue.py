@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
 from dashboard.state import go_to, open_workspace, pick, pick_number, pick_run, reviewer, say_after_rerun, sentences, show_said
 from data.store.records import REVIEW_STATES
-from training.review.doubts import measure_noise, measure_prompts
+from training.review.doubts import measure_doubts, measure_prompts
 from training.review.proposals import Proposal, model_proposals, seam_proposals
 from training.review.queue import AUDIT_SHARE, review_queue, take_next
 from training.runs.opened import OpenedRun
@@ -45,7 +45,7 @@ classes = ["all", *sorted({sample.class_name for sample in samples.values()})]
 class_name = pick("Class", classes, "class", where=bar[1])
 share = bar[2].slider("Random audit share", 0.0, 0.5, AUDIT_SHARE, 0.05, help="Places given to samples drawn by lot")
 if run_id:
-    measure(measure_noise, run_id)
+    measure(measure_doubts, run_id)
 queue = review_queue(store, run_id, reviewer=name, audit_share=share)
 words = bar[3].text_input("Reason contains", placeholder="boxes only, IoU, audit ...")
 shown = [

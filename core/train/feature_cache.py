@@ -6,15 +6,15 @@ what its shape demands: a partly written one is as good as missing. The oldest e
 """
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from core.files import write_atomically
 
 Shape = tuple[int, int, int]
 
@@ -51,14 +51,7 @@ class FeatureCache:
         content = torch.stack(activations).to(torch.float16).cpu().numpy()
         if content.shape != self.shape:
             raise ValueError(f"activations must be {self.shape}, got {content.shape}")
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".part-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                content.tofile(file)
-            os.replace(temporary, self._path(key))
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_atomically(self._path(key), content.tobytes(), lasting=False)
 
     def read(self, key: str) -> tuple[Tensor, ...]:
         """`layers` tensors (tokens, channels) float16, mapped from disk. Raises KeyError when there is no whole entry."""

@@ -202,7 +202,7 @@ class Honeypot:
 
 
 @dataclass(frozen=True)
-class Noise:
+class LabelDoubt:
     """How much a run doubts one label revision (`core.metrics.label_doubt`), each in [0, 1]; how far the run's prompts, and it
     and the run before it, differ on the photo: 1 - IoU of their masks, None where that was not measured."""
 

@@ -19,7 +19,7 @@ from data.store.database import now_utc, values_of
 from data.store.drafts import Drafts
 from data.store.honeypots import Honeypots
 from data.store.labels import COUNTING, Labels, append_revision, counting_revisions
-from data.store.records import ImageRecord, ImportReport, NewSample, Noise, Problem, Run, Sample, Score
+from data.store.records import ImageRecord, ImportReport, LabelDoubt, NewSample, Problem, Run, Sample, Score
 from data.store.reviews import STATE, Reviews, with_state
 
 
@@ -171,17 +171,17 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         with self._engine.connect() as connection:
             return pd.read_sql(query, connection)
 
-    def save_noise(self, found: Sequence[Noise]) -> None:
+    def save_doubts(self, found: Sequence[LabelDoubt]) -> None:
         """Insert or replace by run, sample and revision."""
         with self._transaction() as session:
-            for noise in found:
-                session.merge(t.NoiseRow(**asdict(noise)))
+            for doubt in found:
+                session.merge(t.DoubtRow(**asdict(doubt)))
 
-    def noise(self, run_id: str) -> dict[tuple[int, int], Noise]:
+    def doubts(self, run_id: str) -> dict[tuple[int, int], LabelDoubt]:
         """By sample id and revision number."""
         with self._transaction() as session:
-            rows = session.scalars(select(t.NoiseRow).where(t.NoiseRow.run_id == run_id))
-            return {(row.sample_id, row.revision): Noise(**values_of(row)) for row in rows}
+            rows = session.scalars(select(t.DoubtRow).where(t.DoubtRow.run_id == run_id))
+            return {(row.sample_id, row.revision): LabelDoubt(**values_of(row)) for row in rows}
 
     # -- imports ---------------------------------------------------------------------------------------------------
 

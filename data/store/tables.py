@@ -173,7 +173,7 @@ class HoneypotRow(Base):
     planted_at: Mapped[datetime]
 
 
-class NoiseRow(Base):
+class DoubtRow(Base):
     __tablename__ = "label_noise"
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True)

@@ -36,6 +36,7 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
     assert {"run", "split", "classes", "overall"} <= set(scored)
     assert {"miou", "dice", "samples"} <= set(scored["classes"]["cracks"])
     figures = json.loads(run("failures", trained["run"], "--json", workspace=ws))["figures"]
+    assert figures
     assert all(Path(path).is_file() for path in figures)
     report = json.loads(run("report", trained["run"], "--json", workspace=ws))
     assert [Path(report[kind]).name for kind in ("pdf", "html")] == ["report.pdf", "report.html"]

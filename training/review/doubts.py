@@ -7,19 +7,19 @@ from core.metrics.label_doubt import doubt
 from core.metrics.overlap import count_pixels, iou
 from core.photos import read_photo
 from core.progress import Progress, silent
-from data.store.records import Noise
+from data.store.records import LabelDoubt
 from data.store.store import Store
 from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at, read_probs
 
 
-def measure_noise(run: OpenedRun, on_progress: Progress = silent) -> int:
+def measure_doubts(run: OpenedRun, on_progress: Progress = silent) -> int:
     """Measure every scored sample whose label changed since it was last measured; returns how many those were.
 
     Reads the probabilities the run's evaluation left, so the model is not asked again; the run before is the newest older
     one that scored the sample.
     """
-    known, revisions = run.store.noise(run.id), {sample.id: sample.revision for sample in run.store.samples()}
+    known, revisions = run.store.doubts(run.id), {sample.id: sample.revision for sample in run.store.samples()}
     scores = run.store.scores(run.id)
     waiting = [score for score in scores.itertuples() if (score.sample_id, revisions[score.sample_id]) not in known]
     before, found = _run_before(run.store, run.id) if waiting else {}, []
@@ -38,12 +38,14 @@ def measure_noise(run: OpenedRun, on_progress: Progress = silent) -> int:
             if path.is_file():
                 other = mask_at(read_probs(path), threshold)
                 runs_differ = masks_differ([mask_at(probs, float(score.threshold)), other])
-        earlier = [noise for (sample, _), noise in known.items() if sample == sample_id]
+        earlier = [doubt for (sample, _), doubt in known.items() if sample == sample_id]
         prompts_differ = earlier[0].prompts_differ if earlier else None  # a matter of photo and run, not of the label
         found.append(
-            Noise(run.id, sample_id, revision.number, **vars(doubted), prompts_differ=prompts_differ, runs_differ=runs_differ)
+            LabelDoubt(
+                run.id, sample_id, revision.number, **vars(doubted), prompts_differ=prompts_differ, runs_differ=runs_differ
+            )
         )
-    run.store.save_noise(found)
+    run.store.save_doubts(found)
     return len(found)
 
 
@@ -54,15 +56,15 @@ def measure_prompts(run: OpenedRun, on_progress: Progress = silent) -> int:
     """
     config, predictor = run.config, run.predictor()
     samples, found = {sample.id: sample for sample in run.store.samples()}, []
-    waiting = [noise for noise in run.store.noise(run.id).values() if noise.prompts_differ is None]
-    for done, noise in enumerate(waiting):
-        sample = samples[noise.sample_id]
+    waiting = [measured for measured in run.store.doubts(run.id).values() if measured.prompts_differ is None]
+    for done, measured in enumerate(waiting):
+        sample = samples[measured.sample_id]
         on_progress("ask every synonym", done, len(waiting))
         photo = read_photo(run.workspace.photo_path(sample.image_path))
         predictions = predictor.predict(photo, config.synonyms[sample.class_name])
         differ = masks_differ([prediction.mask(config.train.threshold) for prediction in predictions])
-        found.append(Noise(**{**vars(noise), "prompts_differ": differ}))
-    run.store.save_noise(found)
+        found.append(LabelDoubt(**{**vars(measured), "prompts_differ": differ}))
+    run.store.save_doubts(found)
     return len(found)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import LeaseError
-from data.store.records import Lease, Noise, Sample
+from data.store.records import LabelDoubt, Lease, Sample
 from data.store.reviews import UNDECIDED
 from data.store.store import Store
 from training.review.reviewers import answered_honeypots
@@ -44,7 +44,7 @@ def review_queue(
     """Samples nobody decided on, the most worth first; skipped ones last. What other reviewers have taken is left out.
 
     run_id: whose predictions to hold against the labels; without it, of each sample its newest run's. The measurements
-    come from `training.review.doubts.measure_noise`, nothing is computed here.
+    come from `training.review.doubts.measure_doubts`, nothing is computed here.
     """
     leases, honeypots = store.leases(), set(store.honeypots())
     answered = answered_honeypots(store, reviewer) if honeypots else set()
@@ -116,14 +116,14 @@ def _severities(store: Store, run_id: str | None) -> dict[int, list[tuple[float,
     scores = store.scores(run_id)
     order = {run.id: number for number, run in enumerate(store.runs())}  # the newest first
     scores = scores.assign(age=scores["run_id"].map(order)).sort_values("age").drop_duplicates("sample_id")
-    noise = {run: store.noise(run) for run in scores["run_id"].unique()}
+    doubts = {run: store.doubts(run) for run in scores["run_id"].unique()}
     revisions = {sample.id: sample.revision for sample in store.samples()}
     found: dict[int, list[tuple[float, str]]] = {}
     for score in scores.itertuples():
         sample_id, reasons = int(score.sample_id), []
         if score.iou < LOW_IOU and score.revision == revisions[sample_id]:
             reasons.append((1 - score.iou, f"{headline(score)} with the prediction"))
-        measured = noise[score.run_id].get((sample_id, revisions[sample_id]))
+        measured = doubts[score.run_id].get((sample_id, revisions[sample_id]))
         if measured is not None:
             if measured.noise > DOUBTED and max(measured.missed, measured.unsupported) > DIFFERS:
                 reasons.append((measured.noise * max(measured.missed, measured.unsupported), _doubts(measured)))
@@ -134,7 +134,7 @@ def _severities(store: Store, run_id: str | None) -> dict[int, list[tuple[float,
     return found
 
 
-def _doubts(measured: Noise) -> str:
+def _doubts(measured: LabelDoubt) -> str:
     if measured.missed >= measured.unsupported:
         return f"the model is sure of more: {measured.missed:.0%} of what it sees is not labelled"
     return f"the model does not see {measured.unsupported:.0%} of the label"

@@ -15,7 +15,7 @@ from data.exchange.photo_names import export_names
 from data.store.records import SPLITS, Score
 from data.store.store import Store
 from training.inference.predictors import mask_name
-from training.review.doubts import measure_noise
+from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
 from training.scoring.scores import advice, mean, means
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
@@ -29,7 +29,7 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
     Every sample that has a label is scored; labels_of says which of them the document counts (see `summary`).
 
     Writes a mask and an 8-bit probability picture a sample below runs/ID/evaluation/SPLIT, and to the store the scores and
-    what the review queue is ordered by (`training.review.doubts.measure_noise`).
+    what the review queue is ordered by (`training.review.doubts.measure_doubts`).
     Raises RequestError for a run without a checkpoint, an unknown split or an empty one.
     """
     if split not in SPLITS:
@@ -71,7 +71,7 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
             )
         )
     store.save_scores(scores)
-    measure_noise(run, on_progress)  # now, so that the Queue page need not
+    measure_doubts(run, on_progress)  # now, so that the Queue page need not
     return summary(store, run.id, split, labels_of)
 
 

@@ -33,7 +33,7 @@ PROMPT = "segment crack"
 PLAIN_PX = 2.0
 """As others score these photos: pixels of the 480x320 photo itself, not of one scaled to 640."""
 FIGURES = ("iou", "dice", "tolerant_f1_2px", "f1_2px_unscaled", "tolerant_f1_5px", "cldice", "boundary_iou")
-AUGMENT = ("augment.flip=true", "augment.quarter_turns=true", "augment.colour=0.2", "augment.blur=0.7", "augment.noise=0.02")
+AUGMENT = {"flip": True, "quarter_turns": True, "colour": 0.2, "blur": 0.7, "noise": 0.02}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Variant:
     """settings change training; inference changes only how the trained model looks at a photo."""
 
     name: str
-    settings: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
     inference: dict[str, Any] = field(default_factory=dict)
     branch: bool = True
     recipe: str = "published"
@@ -53,14 +53,14 @@ VARIANTS = (
     Variant("+ test-time flips", inference={"flips": True}),
     Variant("+ whole photo at 704", inference={"side_px": 704}),
     Variant("+ tiles of 240 px", inference={"tiles": 240}),
-    Variant("+ threshold chosen on validation", ("train.threshold_per_class=true",)),
-    Variant("+ Tversky", ("loss.dice=0", "loss.tversky=0.5")),
-    Variant("+ focal", ("loss.bce=0", "loss.focal=10")),
-    Variant("+ clDice", ("loss.cldice=0.3",)),
-    Variant("+ boundary", ("loss.boundary=1",)),
-    Variant("+ last 2 used vision blocks", ("model.unfreeze_blocks=2",)),
-    Variant("+ augmentation", AUGMENT),
-    Variant("+ augmentation and square crops", (*AUGMENT, "augment.crop_min=0.6")),
+    Variant("+ threshold chosen on validation", {"train": {"threshold_per_class": True}}),
+    Variant("+ Tversky", {"loss": {"dice": 0, "tversky": 0.5}}),
+    Variant("+ focal", {"loss": {"bce": 0, "focal": 10}}),
+    Variant("+ clDice", {"loss": {"cldice": 0.3}}),
+    Variant("+ boundary", {"loss": {"boundary": 1}}),
+    Variant("+ last 2 used vision blocks", {"model": {"unfreeze_blocks": 2}}),
+    Variant("+ augmentation", {"augment": AUGMENT}),
+    Variant("+ augmentation and square crops", {"augment": {**AUGMENT, "crop_min": 0.6}}),
     Variant("all: recommended.yaml", recipe="recommended"),
 )
 """Each remedy alone on the published recipe from the compact checkpoint as it is shipped, branch and all, without which it finds no
@@ -84,20 +84,20 @@ def run_ablation(
     epochs: int,
     variants: Sequence[Variant] = VARIANTS,
     checkpoint: Path = COMPACT_FOLDER,
-    settings: Sequence[str] = (),
+    settings: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """A row a variant: printed, returned, and all of them in FOLDER/ablation.json. settings: `KEY=VALUE` on top of every row's."""
+    """A row a variant: printed, returned, and all of them in FOLDER/ablation.json. settings: on top of every row's."""
     workspace = Workspace.open(folder)
     store = workspace.store
     if not store.samples():
         prepare(data, workspace, keep_source=True, class_of_folder={"cracks": "cracks"})
     truths = {path.stem: read_mask_png(path) for path in (data / "cracks" / "pixel_truth").glob("*.png")}
-    rows, runs = [], dict[tuple[str, ...], tuple[str, float]]()
+    rows, runs = [], dict[str, tuple[str, float]]()
     for variant in variants:
-        key = (variant.recipe, str(variant.branch), *variant.settings)
+        key = repr((variant.recipe, variant.branch, variant.settings))
         if key not in runs:
             start = checkpoint if variant.branch else _without_branch(checkpoint, folder / "coarse")
-            runs[key] = _train(workspace, variant, start, epochs, settings)
+            runs[key] = _train(workspace, variant, start, epochs, settings or {})
         run_id, seconds = runs[key]
         rows.append({"row": variant.name, "run": run_id, "minutes": seconds / 60} | _score(workspace, run_id, variant, truths))
         write_atomically(folder / "ablation.json", (json.dumps(rows, indent=2) + "\n").encode())
@@ -106,11 +106,11 @@ def run_ablation(
     return rows
 
 
-def _train(workspace: Workspace, variant: Variant, checkpoint: Path, epochs: int, settings: Sequence[str]) -> tuple[str, float]:
-    chosen = [f"checkpoint={checkpoint}", f"name={json.dumps(variant.name[:60])}", *variant.settings]
+def _train(workspace: Workspace, variant: Variant, checkpoint: Path, epochs: int, settings: dict[str, Any]) -> tuple[str, float]:
+    config = load_config(variant.recipe).changed(checkpoint=str(checkpoint), name=variant.name[:60])
     if variant.recipe == "published":
-        chosen += [f"train.epochs={epochs}", "train.lr=5e-4", "train.patience=1000", "train.precision=auto"]
-    run = create_run(workspace, load_config(variant.recipe, [*chosen, *settings]))
+        config = config.changed(train={"epochs": epochs, "lr": 5e-4, "patience": 1000, "precision": "auto"})
+    run = create_run(workspace, config.changed(**variant.settings).changed(**settings))
     began = time.monotonic()
     execute(OpenedRun(workspace, run.id))
     return run.id, time.monotonic() - began

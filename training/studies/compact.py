@@ -8,7 +8,6 @@ an hour and a half on 2 cores. Started again on the same folder, it goes on with
 import json
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +38,11 @@ def make_compact(
     target: Path = COMPACT_FOLDER,
     photos: tuple[int, int, int] = PHOTOS,
     size_hw: tuple[int, int] = (640, 640),
-    settings: Sequence[str] = (),
+    settings: dict[str, Any] | None = None,
     workers: int = 2,
 ) -> None:
     """Everything from painting to the card in `target`. photos: how many to train on, choose by and measure; size_hw: of each.
-    settings: `KEY=VALUE` on top of every stage's own."""
+    settings: on top of every stage's own."""
     raw, workspace = folder / "raw", Workspace.open(folder / "workspace")
     store = workspace.store
     if not store.samples():
@@ -53,7 +52,7 @@ def make_compact(
     seconds, checkpoint = 0.0, SCRATCH
     for stage in STAGES:
         if stage not in ended:
-            run = create_run(workspace, load_config(stage, [f"name={stage}", f"checkpoint={checkpoint}", *settings]))
+            run = create_run(workspace, load_config(stage).changed(name=stage, checkpoint=checkpoint).changed(**settings or {}))
             execute(OpenedRun(workspace, run.id), _report)
             ended[stage] = store.run(run.id)
         seconds += ended[stage].seconds or 0

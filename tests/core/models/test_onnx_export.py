@@ -3,6 +3,8 @@ import re
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -15,8 +17,6 @@ from core.models.onnx_export import OPSET, TOLERANCE, export_onnx
 from core.models.predictor import Predictor
 from data.synthetic.walls import make_scene
 
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
 PROMPTS = ["segment crack", "segment joint tape"]
 
 

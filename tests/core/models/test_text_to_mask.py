@@ -189,7 +189,6 @@ def sam3(tmp_path_factory):
     return folder
 
 
-@pytest.mark.skipif(not hasattr(transformers, "Sam3Model"), reason="the installed transformers has no SAM 3")
 @pytest.mark.parametrize("size_hw", [(90, 150), (40, 200)])
 def test_sam_3_predicts_at_the_photos_size(sam3, size_hw, monkeypatch):
     monkeypatch.setattr("core.models.sam3.INSTANCE_THRESHOLD", 0.0)  # a random model is sure of nothing

@@ -29,7 +29,8 @@ def test_the_line_in_a_wide_box_is_found_where_it_was_drawn():
 
 def test_without_anything_to_see_the_box_comes_back_unsure():
     seams = propose_seams(np.full((320, 320, 3), 170, np.uint8), [10, 10, 200, 30])
-    assert all(0 <= seam.confidence < 0.5 for seam in seams)
+    assert len(seams) == 1
+    assert 0 <= seams[0].confidence < 0.5
 
 
 @pytest.mark.parametrize("box", [[0, 0, 3, 90], [400, 10, 50, 50], [-30, 0, 20, 20]], ids=["thin", "beside", "left"])

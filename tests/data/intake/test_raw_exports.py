@@ -169,7 +169,9 @@ def test_malformed_counts_never_crash(tmp_path, counts):
 def test_real_photos_read_as_pycocotools_reads_them(sample_data):
     folder = sample_data / "cracks" / "valid"
     reference = COCO(str(folder / ANNOTATION_FILE))
-    for image in read_export(folder, "cracks", "val").images:
+    images = read_export(folder, "cracks", "val").images
+    assert images
+    for image in images:
         number = next(i for i, entry in reference.imgs.items() if entry["file_name"] == image.file_name)
         masks = [reference.annToMask(a) for a in reference.imgToAnns[number]]
         assert np.array_equal(decode_rle(image.rle), np.any(masks, axis=0))

@@ -65,6 +65,7 @@ def test_roboflow_export_has_its_quirks(raw_export, tmp_path):
     taping = COCO(str(tmp_path / "taping" / "train" / ANNOTATION_FILE))
     names = [image["file_name"] for image in cracks.imgs.values()]
     assert len({source_stem(name) for name in names}) < len(names)  # copies of one photo
+    assert taping.anns
     assert all(not annotation["segmentation"] for annotation in taping.anns.values())  # boxes only
     lost = [annotation for annotation in cracks.anns.values() if not annotation["segmentation"]]
     assert 0 < len(lost) < len(cracks.anns) / 2

@@ -113,6 +113,7 @@ def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, stor
         of_class = best.setdefault(example.class_name, {float(t): [] for t in THRESHOLDS})
         for threshold, scores in of_class.items():
             scores.append(iou(count_pixels(mask_at(probs, threshold), truth)))
+    assert best.keys() == {"cracks", "taping"}
     for name, of_class in best.items():
         means = {threshold: np.mean(scores) for threshold, scores in of_class.items()}
         # rounding may move a pixel across a threshold between two passes, so a near tie may fall either way

@@ -33,7 +33,8 @@ def test_a_named_checkpoint_is_a_run_without_training(workspace, store, tiny_che
     table = runs_table(document)
     assert [column.header for column in table.columns[2:]] == ["mIoU", *(TITLES[key] for key in HEADLINE[1:])]
     assert table.row_count == 3 * (len(first["classes"]) + 2)
-    assert set(store.noise(runs[0].id)) == {(row.sample_id, row.revision) for row in scores.itertuples()}
+    assert set(store.doubts(runs[0].id)) == {(row.sample_id, row.revision) for row in scores.itertuples()}
+    assert len(others) == len(runs) - 1 > 0
     assert all(other["overall"] == first["overall"] and other["classes"] == first["classes"] for other in others)
     with pytest.raises(RequestError, match="share no scored samples of val"):
         compare_all(store, [run.id for run in runs], "val")

@@ -156,6 +156,7 @@ def test_two_processes_train_to_the_same_metrics_as_one(workspace, store, tiny_c
     document = json.loads(done.stdout[done.stdout.index("{") :])  # one document, though two processes ran
     events = [OpenedRun(workspace, run).folder.read_events() for run in (single.id, document["run"])]
     ours, theirs = ([event for event in of_run if event["event"] == "epoch"] for of_run in events)
+    assert ours
     for one, two in zip(ours, theirs, strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.1)
         assert two["val_loss"] == pytest.approx(one["val_loss"], rel=0.1)

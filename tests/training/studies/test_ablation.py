@@ -24,7 +24,7 @@ def data(tmp_path_factory):
 
 def test_every_row_is_trained_scored_and_written(data, tiny_checkpoint, tmp_path, capsys):
     variants = [variant for variant in VARIANTS if variant.name in NAMES]
-    rows = run_ablation(data, tmp_path, 1, variants, tiny_checkpoint, ["train.size_px=64", "inference.side_px=64"])
+    rows = run_ablation(data, tmp_path, 1, variants, tiny_checkpoint, {"train": {"size_px": 64}, "inference": {"side_px": 64}})
     assert [row["row"] for row in rows] == list(NAMES)
     assert json.loads((tmp_path / "ablation.json").read_text()) == rows
     assert len(capsys.readouterr().out.splitlines()) == len(NAMES)
@@ -43,5 +43,5 @@ def test_every_row_is_trained_scored_and_written(data, tiny_checkpoint, tmp_path
 def test_the_remedies_are_known_settings_and_each_has_a_name():
     assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
     for variant in VARIANTS:
-        load_config(variant.recipe, variant.settings)  # an unknown key raises
+        load_config(variant.recipe).changed(**variant.settings)  # an unknown key raises
         InferenceSettings(**variant.inference)

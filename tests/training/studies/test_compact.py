@@ -13,7 +13,7 @@ SMALL = {
     "photos": (4, 2, 9),
     "size_hw": (64, 80),
     "workers": 1,
-    "settings": ["train.epochs=1", "train.size_px=64", "inference.side_px=64", 'train.precision="no"', "train.workers=0"],
+    "settings": {"train": {"epochs": 1, "size_px": 64, "precision": "no", "workers": 0}, "inference": {"side_px": 64}},
 }
 
 
