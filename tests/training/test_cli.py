@@ -16,14 +16,35 @@ from training.cli import main
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments, workspace: Path, code: int = 0) -> str:
-    command = [sys.executable, "-m", "training.cli", *map(str, arguments), "--workspace", str(workspace)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+def in_process(capsys, monkeypatch, *arguments) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command line, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["drywall-qa", *map(str, arguments)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code or 0, *capsys.readouterr()
 
 
-def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_path):
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """run("inspect", "--json", workspace=...): its stdout, or its stderr where another exit code than 0 is expected."""
+
+    def call(*arguments, workspace: Path, code: int = 0) -> str:
+        found, out, err = in_process(capsys, monkeypatch, *arguments, "--workspace", workspace)
+        assert found == code, err
+        return out if code == 0 else err
+
+    return call
+
+
+def test_the_command_line_is_a_process_that_ends_with_its_exit_code(tmp_path):
+    command = [sys.executable, "-m", "training.cli", "prepare", str(tmp_path / "nowhere"), "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+
+
+def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_path, run):
     ws = tmp_path / "ws"
     report = json.loads(run("prepare", raw_export, "--json", workspace=ws))
     assert {row["class"] for row in report["classes"]} == {"cracks", "taping"}
@@ -88,7 +109,7 @@ def test_the_loop_from_export_to_comparison(raw_export, tiny_checkpoint, tmp_pat
         assert set(np.unique(np.array(mask))) <= {0, 255}
 
 
-def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_checkpoint, tmp_path):
+def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_checkpoint, tmp_path, run):
     photos = tmp_path / "photos"
     photos.mkdir()
     for path in sorted((raw_export / "cracks" / "train").glob("*.jpg"))[:3]:
@@ -121,9 +142,9 @@ def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_ch
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["prepare", "/nowhere"], 2, "/nowhere is not a folder"),
+        (["prepare", "/nowhere"], 2, "/nowhere is neither a folder nor a ZIP archive"),
         (["inspect"], 2, "nothing was imported"),
-        (["train"], 2, "there are no samples to freeze"),
+        (["train"], 2, "there are no labels to freeze"),
         (["train", "--set", "train.lr=x"], 2, "valid number"),
         (["evaluate", "nope"], 2, "run nope is not in this workspace"),
         (["predict", "/nowhere.jpg", "segment crack"], 1, "cannot be read"),
@@ -136,17 +157,17 @@ def test_a_folder_of_photos_is_scored_and_a_broken_one_named(raw_export, tiny_ch
         (["fly"], 2, "No such command"),
     ],
 )
-def test_errors_are_one_sentence_with_the_right_exit_code(arguments, code, words, tmp_path):
+def test_errors_are_one_sentence_with_the_right_exit_code(arguments, code, words, tmp_path, run):
     message = run(*arguments, workspace=tmp_path / "ws", code=code)
     assert words in " ".join(message.split())
     assert "Traceback" not in message
 
 
-def test_exports_come_back(workspace, store, tmp_path):
+def test_exports_come_back(workspace, store, tmp_path, run):
     run("export", "--format", "coco", "--out", tmp_path / "coco", workspace=workspace.root)
     again = Workspace.open(tmp_path / "again")
     other = again.store
-    prepare(tmp_path / "coco", again, other, keep_source=True)
+    prepare(tmp_path / "coco", again, keep_source=True)
     before = {(s.image_hash, s.class_name): (s.split, store.label(s.id).rle) for s in store.samples()}
     after = {(s.image_hash, s.class_name): (s.split, other.label(s.id).rle) for s in other.samples()}
     other.close()
@@ -173,21 +194,20 @@ def test_exports_come_back(workspace, store, tmp_path):
     assert len(list((tmp_path / "yolo" / "labels").rglob("*.txt"))) == len({hash_ for hash_, _ in before})
 
 
-def test_an_import_that_could_use_nothing_fails_and_still_reports(workspace, store, tmp_path):
+def test_an_import_that_could_use_nothing_fails_and_still_reports(workspace, store, tmp_path, capsys, monkeypatch):
     sample = store.samples()[0]
     height, width = sample.size_hw
     frame = f'<image id="0" name="{sample.file_name}" width="{width}" height="{height}"/>'
     declared = f"<meta><task><labels><label><name>{sample.class_name}</name></label></labels></task></meta>"
     (tmp_path / "a.xml").write_text(f"<annotations>{declared}{frame}</annotations>")
-    command = [sys.executable, "-m", "training.cli", "import-labels", str(tmp_path / "a.xml"), "--format", "cvat", "--json"]
-    command += ["--workspace", str(workspace.root)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["unsaid"], document["saved"]) == (1, [sample.id], [])
+    command = ["import-labels", tmp_path / "a.xml", "--format", "cvat", "--json", "--workspace", workspace.root]
+    code, out, err = in_process(capsys, monkeypatch, *command)
+    document = json.loads(out)
+    assert (code, document["unsaid"], document["saved"]) == (1, [sample.id], [])
     assert "its label of" in document["notes"][0]["text"]
-    assert "nothing in" in done.stderr
-    emptied = subprocess.run([*command, "--empty"], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert (emptied.returncode, json.loads(emptied.stdout)["saved"]) == (0, [sample.id])
+    assert "nothing in" in err
+    code, out, _ = in_process(capsys, monkeypatch, *command, "--empty")
+    assert (code, json.loads(out)["saved"]) == (0, [sample.id])
     assert not decode_rle(store.label(sample.id).rle).any()
 
 
@@ -201,14 +221,6 @@ def one_photo(folder: Path, annotations: list, size_wh=(40, 30), stated_wh=(40, 
     document = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "crack"}]}
     (place / "_annotations.coco.json").write_text(json.dumps(document))
     return folder / "raw"
-
-
-def in_process(capsys, monkeypatch, *arguments) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command line, run in this process."""
-    monkeypatch.setattr(sys, "argv", ["drywall-qa", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return ended.value.code or 0, *capsys.readouterr()
 
 
 SQUARE = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [2, 2, 6, 6], "segmentation": [[2, 2, 8, 2, 8, 8, 2, 8]]}
