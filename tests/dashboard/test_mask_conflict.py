@@ -17,7 +17,7 @@ def _conflict():
     from dashboard.mask_editor import Opening
     from dashboard.state import open_workspace
 
-    store = open_workspace()[1]
+    store = open_workspace().store
     sample = store.sample(int(streamlit.query_params["sample"]))
     draft = store.draft(sample.id, "Ann")
     if draft is not None and draft.based_on != sample.revision:  # as the page asks

@@ -74,8 +74,8 @@ class Browser:
 
 
 class Desk:
-    def __init__(self, workspace, store, served, monkeypatch):
-        self.workspace, self.store, self.served, self._patch = workspace, store, served, monkeypatch
+    def __init__(self, workspace, served, monkeypatch):
+        self.workspace, self.store, self.served, self._patch = workspace, workspace.store, served, monkeypatch
         monkeypatch.setattr(mask_editor, "mask_canvas", self._show)
 
     def use(self, browser):
