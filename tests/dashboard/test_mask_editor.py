@@ -29,7 +29,7 @@ class Browser:
     def open(self, sample, prediction=None):
         self.desk.use(self)
         store = self.desk.store
-        self.opening = open_sample(self.desk.workspace, store, store.sample(sample.id), self.name, prediction)
+        self.opening = open_sample(self.desk.workspace, store.sample(sample.id), self.name, prediction)
         self.look()
         label = decode_rle(self.desk.served(self.data["label"], as_json=True))
         self.mask, self.number, self.unsent = label.copy(), self.data["acked"][self.data["load"]], []
