@@ -14,7 +14,7 @@ LABEL[8:12, 5:25] = True
 @pytest.fixture
 def desk(tmp_path):
     """Samples 1..6; 1 is boxes only; 5 and 6 are in the test split."""
-    store, rle = Store(tmp_path / "desk.db"), encode_rle(LABEL)
+    store, rle = Store(tmp_path / "qa.db"), encode_rle(LABEL)
     splits = ["train", "train", "train", "val", "test", "test"]
     store.add_samples(
         [ImageRecord(f"h{i}", f"images/h{i}.jpg", 20, 30) for i in range(6)],

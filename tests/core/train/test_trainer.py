@@ -1,6 +1,6 @@
 import pytest
 import torch
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 
 from core.settings import TrainSettings
 from core.train import trainer
@@ -37,7 +37,8 @@ def test_warm_up_rises_then_falls():
 
 
 def test_asking_what_pays_leaves_the_choice_to_accelerate_open(monkeypatch):
-    monkeypatch.setattr(trainer, "_on_cpu", lambda: False)  # as with a GPU, whose name accelerate is asked for
+    PartialState(cpu=True)
+    monkeypatch.setattr(trainer.torch.cuda, "is_available", lambda: True)  # as with a GPU, whose name accelerate is asked for
     monkeypatch.setattr(trainer, "pays", lambda name, device: True)
     before = dict(AcceleratorState._shared_state)
     assert mixed_precision(TrainSettings(precision="auto")) == "bf16"

@@ -34,7 +34,7 @@ def test_four_scores_of_a_case_one_can_count():
 @pytest.fixture
 def compared(desk, add_run, tmp_path):
     """Samples 1 (train) and 5 (test) were fixed; 6 (test) was not. The old model draws boxes, the new one lines."""
-    workspace = Workspace.open(tmp_path / "w")
+    workspace = Workspace.open(tmp_path)
     add_run("old", dict.fromkeys(range(1, 7), 0.5))
     for sample in (1, 5):
         desk.save_label(sample, NEW_LABEL, based_on=1, author="ann", tool="brush")
@@ -48,7 +48,7 @@ def compared(desk, add_run, tmp_path):
 
 
 def test_label_change_and_model_change_are_told_apart(desk, compared):
-    table = paired_samples(compared, desk, "old", "new").set_index("sample_id")
+    table = paired_samples(compared, "old", "new").set_index("sample_id")
     assert table["part"].to_dict() == {1: TRAINED, 5: HELD_OUT, 6: HOLD_OUT}
     assert table.loc[5, list(CELLS)].to_list() == [1.0, 0.5, 0.5, 1.0]
     assert table.loc[6, list(CELLS)].to_list() == [1.0, 0.5, 1.0, 0.5]
@@ -66,7 +66,7 @@ def test_a_copy_of_a_fixed_sample_is_no_untouched_hold_out(desk, compared):
     samples = desk.samples()
     groups = {s.id: ("copies" if s.id in (1, 6) else str(s.id)) for s in samples}
     desk.set_groups_and_splits(groups, {s.id: s.split for s in samples})
-    assert 6 not in set(paired_samples(compared, desk, "old", "new")["sample_id"])
+    assert 6 not in set(paired_samples(compared, "old", "new")["sample_id"])
 
 
 def test_what_was_fixed_and_what_is_still_to_score(desk, compared, add_run):
@@ -78,7 +78,7 @@ def test_what_was_fixed_and_what_is_still_to_score(desk, compared, add_run):
 
 def test_one_run_on_both_sides_is_refused(desk, compared):
     with pytest.raises(RequestError, match="choose two runs"):
-        paired_samples(compared, desk, "old", "old")
+        paired_samples(compared, "old", "old")
 
 
 def test_the_interval_is_that_of_the_means_normal_theory():

@@ -32,7 +32,7 @@ def test_no_human_made_label_is_a_sentence(desk, add_run):
 
 
 def test_the_threshold_curve_leaves_them_out_too(desk, add_run, tmp_path):
-    workspace = Workspace.open(tmp_path / "probs")
+    workspace = Workspace.open(tmp_path)
     desk.accept_proposals([NewLabel(5, 1, desk.label(5).rle)], author="ann", tool="model")
     add_run("r", {5: 1.0, 6: 0.2})
     for sample, sure in ((5, 250), (6, 0)):  # right where it was accepted, blind elsewhere
