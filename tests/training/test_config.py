@@ -70,3 +70,9 @@ def test_every_setting_is_described():
     assert [key for key, description in known_keys().items() if not description] == []
     assert issubclass(RunConfig, BaseModel)
     assert make_config({}) == load_config("published")
+
+
+def test_the_branch_is_known_by_its_name_before_0_2_too():
+    values = load_config("recommended").model_dump(mode="json")
+    values["model"]["refiner"] = values["model"].pop("branch")
+    assert make_config(values) == load_config("recommended")

@@ -201,3 +201,13 @@ def test_a_decoder_of_another_shape_starts_fresh_and_comes_back_from_disk(tmp_pa
     for layers in ((2, 1), (1, 4), (1, 1)):
         with pytest.raises(ConfigError, match="must rise and lie below 4"):
             segmenter.reshape_decoder(DecoderSettings(extract_layers=layers))
+
+
+def test_a_checkpoint_from_before_0_2_keeps_its_branch(tiny_segmenter, tiny_checkpoint, tmp_path):
+    old = Path(shutil.copytree(tiny_checkpoint, tmp_path / "old"))
+    for path in old.glob("branch.*"):
+        path.rename(path.with_stem("refiner"))
+    loaded = PromptSegmenter.load(old)
+    assert loaded.branch is not None
+    for name, value in tiny_segmenter.branch.state_dict().items():
+        assert torch.equal(loaded.branch.state_dict()[name], value)

@@ -5,13 +5,16 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from core.errors import DrywallError, RequestError
 from core.masks.mask import decode_rle, read_mask_png
 from core.metrics.overlap import count_pixels, iou
 from core.models.clipseg import PromptSegmenter
 from core.settings import InferenceSettings
+from core.train.trainer import State
 from training.config import load_config, make_config
+from training.runs import execution
 from training.runs.execution import examples, execute
 from training.runs.opened import OpenedRun
 from training.runs.runs import create_run, current_run, launch, progress_of, stop
@@ -194,3 +197,11 @@ def wait_until(condition, seconds=90):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
+
+
+def test_a_state_from_before_0_2_names_the_branch_as_today(tmp_path):
+    weights = {"refiner.head.bias": torch.ones(4), "clipseg.decoder.reduces.0.bias": torch.zeros(2)}
+    torch.save(vars(State(epoch=3, weights=weights)), tmp_path / "last.pt")
+    state = execution._read_state(tmp_path / "last.pt")
+    assert list(state.weights) == ["branch.head.bias", "clipseg.decoder.reduces.0.bias"]
+    assert state.epoch == 3
