@@ -189,6 +189,7 @@ def test_the_whole_loop_page_by_page_as_a_person_walks_it(page, loop, shown, tin
 
 def test_a_browser_keeps_the_name_for_the_next_time(loop, browser):
     context = browser.new_context(base_url=loop[2])
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto("/queue")
     name = page.get_by_label("Your name")
