@@ -82,7 +82,7 @@ def calm_segmenter() -> PromptSegmenter:
     return segmenter
 
 
-@pytest.mark.parametrize("size_hw", [(90, 90), (200, 310), (65, 400)])
+@pytest.mark.parametrize("size_hw", [(90, 90), (110, 170), (65, 220)])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
 def test_a_model_that_always_says_the_same_shows_no_seams(size_hw, overlap):
     constant = untrained_segmenter([PROMPT], seed=2, hidden=32, layers=3)
