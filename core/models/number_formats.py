@@ -40,7 +40,7 @@ def product_seconds(device_type: str = "cpu") -> dict[str, float]:
     if available("int8", device_type):
         linear = nn.utils.skip_init(nn.Linear, 768, 3072)
         linear.load_state_dict({"weight": weights, "bias": torch.zeros(3072)})
-        int8 = _quantized(nn.Sequential(linear))
+        int8 = quantized(nn.Sequential(linear))
         sides["int8"] = lambda: int8(tokens)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     with torch.inference_mode():
@@ -125,12 +125,12 @@ def _in_format(segmenter: PromptSegmenter, name: str) -> PromptSegmenter:
     if name == "bf16":
         smaller.bfloat16()
     if name == "int8":
-        _quantized(encoder)
+        quantized(encoder)
     smaller.number_format = name
     return smaller
 
 
-def _quantized(module: nn.Module) -> nn.Module:
+def quantized(module: nn.Module) -> nn.Module:
     """Its linear layers, in place, with weights rounded to 8 bits a channel and inputs to 8 bits at every call."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch points to torchao, which is fast on a CPU with a compiler only

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor, ViTImageProcessorPil
 
 from core.errors import RequestError
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
-from core.models.number_formats import in_fastest_format, pays, product_seconds
+from core.models.number_formats import in_fastest_format, pays, product_seconds, quantized
 from core.models.predictor import Predictor
 from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
@@ -34,7 +35,6 @@ from data.synthetic.walls import make_scene
 from training.inference.folder import photos_in, score_folder
 from training.runs.scratch import byte_level_tokenizer
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 EPOCHS, TRAIN_SAMPLES, VAL_SAMPLES = 18, 4_588, 982
 """The published schedule."""
 
@@ -103,8 +103,7 @@ class Bench:
     def _ours(segmenter: PromptSegmenter, photo: np.ndarray, prompts: list[str]) -> torch.Tensor:
         with torch.inference_mode():
             pixels = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
-            activations = segmenter.encode_image(segmenter.pixel_values(pixels))
-            return torch.cat([segmenter.decode(activations, text) for text in segmenter.embed(prompts).split(1)])
+            return segmenter.look(pixels, segmenter.embed(prompts))
 
     def latency_1x1_fp32(self) -> Row:
         """One photo, one prompt, fp32. The logits for the same pixels are bit-equal, which is checked first."""
@@ -368,10 +367,14 @@ def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:
 
 def _matmul_flops(name: str, side: int) -> float:
     """FLOP/s of the best of several square products."""
-    left, right = torch.randn(2, side, side).mul(30).to(_DTYPES[name])
+    rows, product = torch.randn(side, side), nn.Linear(side, side, bias=False)
+    if name == "bf16":
+        rows, product = rows.bfloat16(), product.bfloat16()
+    multiply = quantized(nn.Sequential(product)) if name == "int8" else product
     best = float("inf")
-    for _ in range(6):
-        began = time.perf_counter()
-        torch._int_mm(left, right) if name == "int8" else left @ right
-        best = min(best, time.perf_counter() - began)
+    with torch.inference_mode():
+        for _ in range(4):
+            began = time.perf_counter()
+            multiply(rows)
+            best = min(best, time.perf_counter() - began)
     return 2 * side**3 / best

@@ -55,7 +55,7 @@ def test_int8_is_the_rounding_of_weights_to_127_steps_a_channel_and_of_inputs_to
     tokens = torch.randn(5, 32)
     with torch.inference_mode():
         expected = linear(tokens)
-        found = precision._quantized(torch.nn.Sequential(copy.deepcopy(linear)))(tokens)
+        found = precision.quantized(torch.nn.Sequential(copy.deepcopy(linear)))(tokens)
     step = tokens.abs().max() / 64 * linear.weight.abs().sum(1) + linear.weight.abs().max() / 127 * tokens.abs().sum(1)[:, None]
     assert ((found - expected).abs() <= step).all()
     assert not torch.equal(found, expected)
