@@ -49,7 +49,11 @@ with sentences():
     first_columns = [*(MEAN_TITLES[key] for key in HEADLINE), "samples"]
     st.dataframe(table[first_columns].style.format(form, na_rep="-"), width="stretch")
     if st.toggle("Every metric", help="Precision and recall, tolerant precision and recall, and the ceiling as well"):
-        st.dataframe(table.T.style.format("{:.4f}", na_rep="-"), width="content", height="content")
+        st.dataframe(
+            table.T.style.format("{:.4f}", na_rep="-").format("{:.0f}", subset=pd.IndexSlice[["samples"], :]),
+            width="content",
+            height="content",
+        )
         with st.expander("What they mean"):
             st.markdown("\n".join(f"- **{metric.title}**: {metric.meaning}" for metric in METRICS))
     st.caption(

@@ -79,8 +79,7 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
     values = {}
     for section, defaults in recipe:
         if isinstance(defaults, Settings) and section != "split":  # that one is `prepare`'s
-            title = type(recipe).model_fields[section].description
-            with st.expander(f"{section.capitalize()} · {title}", expanded=section == "train"):
+            with st.expander(type(recipe).model_fields[section].description or section, expanded=section == "train"):
                 values[section] = settings_form(defaults, f"{section}_{base}")
     if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
         with sentences():
