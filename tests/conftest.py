@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing downloads weights; a test that tried would fail at once
@@ -41,6 +42,12 @@ PROMPTS = [prompt for synonyms in PUBLISHED_SYNONYMS.values() for prompt in syno
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("browser") and not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}; apt-get install chromium")
+
+
+@pytest.fixture(autouse=True)
+def main_module_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit puts each script it runs in the place of `__main__`; processes that are spawned later would run that again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")
