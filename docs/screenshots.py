@@ -13,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from data.workspace import Workspace
+from training.commands.dashboard import streamlit_command
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = os.environ.get("DRYWALL_QA_CHROMIUM", "/usr/bin/chromium")
@@ -47,26 +48,7 @@ def dashboard(workspace: Path, theme: str = "light") -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(ROOT / "dashboard" / "app.py"),
-        "--server.port",
-        str(port),
-        "--server.headless",
-        "true",
-        "--browser.gatherUsageStats",
-        "false",
-        "--theme.base",
-        theme,
-        "--server.address",
-        "127.0.0.1",
-        "--",
-        "--workspace",
-        str(workspace),
-    ]
+    command = streamlit_command(workspace, port, server_headless="true", browser_gatherUsageStats="false", theme_base=theme)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 
@@ -17,6 +16,7 @@ from data.intake.preparation import prepare
 from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
 from docs.screenshots import ROOT, await_desk, dashboard
+from training.commands.dashboard import streamlit_command
 
 PATIENCE_MS = 120_000
 
@@ -210,24 +210,7 @@ def test_a_killed_server_has_kept_the_save_and_the_draft(shown, context, desk_wo
 
 
 def serve(workspace: Workspace, port: int) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(ROOT / "dashboard" / "app.py"),
-        "--server.port",
-        str(port),
-        "--server.headless",
-        "true",
-        "--browser.gatherUsageStats",
-        "false",
-        "--server.address",
-        "127.0.0.1",
-        "--",
-        "--workspace",
-        str(workspace.root),
-    ]
+    command = streamlit_command(workspace.root, port, server_headless="true", browser_gatherUsageStats="false")
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(240):
         try:

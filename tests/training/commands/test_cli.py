@@ -13,7 +13,7 @@ from data.intake.preparation import prepare
 from data.workspace import Workspace
 from training.cli import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def in_process(capsys, monkeypatch, *arguments) -> tuple[int, str, str]:

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from core.errors import RequestError
 from core.models import onnx_export
 from training import cli
+from training.commands import dashboard
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_dashboard_listens_on_this_machine_alone(tmp_path):
@@ -51,9 +52,9 @@ def test_streamlit_alone_listens_there_too():
 def test_another_address_is_asked_for(command, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        cli.subprocess, "run", lambda command, **_: asked.append(command) or subprocess.CompletedProcess(command, 0)
+        dashboard.subprocess, "run", lambda command, **_: asked.append(command) or subprocess.CompletedProcess(command, 0)
     )
-    monkeypatch.setattr(cli, "ensure_demo", lambda *_: None)
+    monkeypatch.setattr(dashboard, "ensure_demo", lambda *_: None)
     monkeypatch.setattr("training.runs.demo_run.ensure_demo_run", lambda *_: None)
     for options, address in (([], "127.0.0.1"), (["--host", "0.0.0.0"], "0.0.0.0")):
         done = CliRunner().invoke(cli.app, [command, "--workspace", str(tmp_path), "--port", "8599", *options])

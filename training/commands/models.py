@@ -1,0 +1,128 @@
+"""Models by themselves: masks of photos, ONNX, benchmarks."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import PhotoError, RequestError
+from core.files import write_atomically
+from core.prompts import check_prompt
+from data.workspace import Workspace
+from training.commands.options import JsonOption, WorkspaceOption, app
+from training.config import load_config
+from training.runs.opened import OpenedRun
+from training.terminal import bench_table, emit, progress, stderr
+
+
+@app.command()
+def predict(
+    image: Annotated[Path, typer.Argument(help="A photo, or a folder of photos")],
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")],
+    workspace: WorkspaceOption,
+    run: Annotated[str | None, typer.Option(help="Use this run's checkpoint")] = None,
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Probability from which a pixel counts; default: the run's for the prompt's class, or 0.5"),
+    ] = None,
+    tiles: Annotated[
+        int | None, typer.Option(help="Look at overlapping tiles of this side in pixels; 0: the whole photo")
+    ] = None,
+    side: Annotated[int | None, typer.Option(help="Side of the square the model reads, for example 704")] = None,
+    flips: Annotated[bool | None, typer.Option("--flips/--no-flips", help="Average over the mirror images")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the masks")] = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Write IMAGE__PROMPT.png for each prompt: one channel, {0, 255}, the photo's size. IMAGE may be a folder of photos.
+
+    Where two masks would have one name, the second's ends in a hash. What looks like a picture and cannot be read is named.
+    A run looks as it was configured to. Photos are looked at in int8 or bf16 where that was measured to pay; it is measured
+    once a run or a machine, so a photo gives the same mask alone and in a folder. No workspace is needed without --run.
+    """
+    from core.models.predictor import DEFAULT_THRESHOLD
+    from core.photos import read_photo
+    from training.inference.folder import photos_in, predict_alone, score_folder
+    from training.inference.formats import prediction_format
+    from training.inference.predictors import in_number_format, mask_names, named_predictor, write_masks
+
+    if threshold is not None and not 0 < threshold < 1:
+        raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")
+    prompts = list(dict.fromkeys(check_prompt(prompt) for prompt in prompts))
+    photos = photos_in(image) if image.is_dir() else []
+    photo = None if photos else read_photo(image)
+    asked = {"tiles": tiles, "side_px": side, "flips": flips}
+    inference = {name: value for name, value in asked.items() if value is not None}
+    if run is None:
+        predictor, folder = named_predictor(checkpoint, inference), None
+        thresholds = [threshold or DEFAULT_THRESHOLD for _ in prompts]
+    else:
+        opened = OpenedRun(Workspace.open(workspace), run)
+        predictor, folder = opened.predictor(inference), opened.folder
+        thresholds = [threshold or opened.threshold_of(prompt) for prompt in prompts]
+    predictor = in_number_format(predictor, prediction_format(folder))
+    if photo is None:
+        written, refused = [], []
+        with progress() as on_progress:
+            for _, found in score_folder(photos, predictor, prompts, thresholds, out, on_progress=on_progress):
+                if isinstance(found, PhotoError):
+                    refused.append(str(found))
+                    stderr.print(f"left out: {found}")
+                else:
+                    written += [str(path) for path in found]
+        read = len(photos) - len(refused)
+        document = {"masks": written, "refused": refused, "number_format": predictor.number_format}
+        emit(document, as_json, f"{len(written)} masks of {read} photos in {out}")
+        if not read:
+            raise PhotoError(f"none of the {len(photos)} pictures in {image} could be read; each is named above")
+        return
+    predictions = predict_alone(predictor, photo, prompts)
+    for prediction in predictions:
+        if prediction.cut:
+            stderr.print(f'prompt "{prediction.prompt[:40]}..." is longer than the model reads; its end was cut')
+    names = mask_names([image.name], prompts).values()
+    paths = [str(path) for path in write_masks(predictions, thresholds, [out / name for name in names])]
+    emit({"masks": paths, "number_format": predictor.number_format}, as_json, "\n".join(paths))
+
+
+@app.command()
+def onnx(
+    folder: Annotated[Path, typer.Argument(help="A new folder")],
+    workspace: WorkspaceOption,
+    run: Annotated[str | None, typer.Option(help="Export this run's checkpoint")] = None,
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a checkpoint as ONNX graphs, each compared with torch before it is kept."""
+    from core.models.onnx_export import export_onnx
+    from core.models.predictor import Predictor
+    from training.inference.predictors import named_predictor
+
+    if run is None:
+        predictor, config = named_predictor(checkpoint), load_config()
+    else:
+        opened = OpenedRun(Workspace.open(workspace), run)
+        predictor, config = opened.predictor(), opened.config
+    if not isinstance(predictor, Predictor):
+        raise RequestError(f"{checkpoint} is no CLIPSeg checkpoint; only those can be written as ONNX")
+    prompts = [prompt for synonyms in config.synonyms.values() for prompt in synonyms]
+    differences = export_onnx(predictor.segmenter, folder, prompts)
+    lines = [f"{name}.onnx: {value:.1e} from torch" for name, value in differences.items()]
+    emit({"folder": str(folder), "difference_to_torch": differences}, as_json, "\n".join(lines))
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is timed")] = 5,
+    out: Annotated[Path, typer.Option(help="Where bench.json is written")] = Path("bench.json"),
+    as_json: JsonOption = False,
+) -> None:
+    """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json."""
+    from training.studies.bench import run_bench
+
+    with progress() as on_progress:
+        document = run_bench(names or [], rounds, on_progress)
+    write_atomically(out, (json.dumps(document, indent=2) + "\n").encode())
+    emit(document, as_json, bench_table(document))
