@@ -28,7 +28,7 @@ _cookie = st.components.v2.component(
 @st.cache_resource
 def _opened(root: str) -> Workspace:
     workspace = Workspace.open(Path(root))
-    assert workspace.store  # opened now, so that no two visitors do
+    _ = workspace.store  # opened now, so that no two visitors do
     return workspace
 
 

@@ -32,8 +32,8 @@ Made from the code by `python -m docs.reference`; a test fails when this page dr
 
 ## Settings
 
-Keys of a YAML file for `drywall-qa train FILE`, of `--set KEY=VALUE`, and the fields of the Train page. The columns after the
-default name the shipped configurations that differ from it.
+Keys of a YAML file for `drywall-qa train FILE`, of `--set KEY=VALUE`, and the fields of the Train page. The last column
+names the shipped configurations that differ from the default.
 
 | key | default | allowed | what it does | differs in |
 |---|---|---|---|---|
@@ -72,25 +72,19 @@ def _option(option: Any) -> str:
 def _settings() -> str:
     shipped = {name: load_config(name) for name in shipped_configs()}
     rows = []
-    for key, field, owner in _fields(RunConfig):
-        default = _value_at(RunConfig(), key) if key != "name" else "published"
+    for key, field in _fields(RunConfig):
+        default = _value_at(RunConfig(), key)
         differs = [f"{name}: {_text(found)}" for name, config in shipped.items() if (found := _value_at(config, key)) != default]
-        shown = "" if key in ("name", "synonyms") else "; ".join(differs)
-        known = "see `core/prompts.yaml`" if key == "synonyms" else _text(_default(owner, field, default))
-        rows.append((f"`{key}`", known, _allowed(field), field.description or "", shown))
+        known = "see `core/prompts.yaml`" if key == "synonyms" else _text(field.default if default is None else default)
+        rows.append((f"`{key}`", known, _allowed(field), field.description or "", "" if key == "name" else "; ".join(differs)))
     return _table(rows)
 
 
-def _default(owner: type[Settings], field: FieldInfo, value: Any) -> Any:
-    """What a key is when nobody says anything: for a section that is off, its own default."""
-    return field.default if value is None and field.default is not None and owner is not RunConfig else value
-
-
-def _fields(settings: type[Settings], prefix: str = "") -> list[tuple[str, FieldInfo, type[Settings]]]:
+def _fields(settings: type[Settings], prefix: str = "") -> list[tuple[str, FieldInfo]]:
     found = []
     for name, field in settings.model_fields.items():
         inner = section_of(field)
-        found += _fields(inner, f"{prefix}{name}.") if inner else [(prefix + name, field, settings)]
+        found += _fields(inner, f"{prefix}{name}.") if inner else [(prefix + name, field)]
     return found
 
 

@@ -4,7 +4,6 @@ import copy
 import logging
 import time
 import warnings
-from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -61,14 +60,13 @@ def pays(name: str, device_type: str = "cpu") -> bool:
     return name in seconds and seconds["fp32"] > WORTH_IT * seconds[name]
 
 
-def paying(device_type: str = "cpu", formats: Sequence[str] = ("int8", "bf16")) -> list[str]:
-    """Those of the formats that pay, the fastest first."""
-    return sorted((n for n in formats if pays(n, device_type)), key=product_seconds(device_type).__getitem__)
-
-
 def fastest(device_type: str = "cpu") -> str:
     """The fastest format that pays here, "fp32" where none does. Timings vary: ask once and record the answer."""
-    return [*paying(device_type), "fp32"][0]
+    return min(
+        (name for name in ("int8", "bf16") if pays(name, device_type)),
+        key=product_seconds(device_type).__getitem__,
+        default="fp32",
+    )
 
 
 def available(name: str, device_type: str = "cpu") -> bool:
@@ -78,14 +76,6 @@ def available(name: str, device_type: str = "cpu") -> bool:
     if name == "bf16" and device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return name in ("fp32", "bf16", "fp16")
-
-
-def in_fastest_format(segmenter: PromptSegmenter, formats: Sequence[str] = ("int8", "bf16")) -> PromptSegmenter:
-    """The segmenter in the fastest of the formats that pays on its device and leaves its answers as they were, else itself."""
-    for name in paying(segmenter.image_mean.device.type, formats):
-        if (smaller := _checked(segmenter, name)) is not None:
-            return smaller
-    return segmenter
 
 
 def in_format(segmenter: PromptSegmenter, name: str) -> PromptSegmenter:

@@ -24,7 +24,7 @@ from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProc
 
 from core.errors import RequestError
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
-from core.models.number_formats import in_fastest_format, pays, product_seconds, quantized
+from core.models.number_formats import fastest, in_format, pays, product_seconds, quantized
 from core.models.predictor import Predictor
 from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
@@ -85,7 +85,7 @@ class Bench:
         self.processor = CLIPSegProcessor(images, tokenizer)
         self.prompts = prompts
         self.segmenter = PromptSegmenter(self.reference, self.processor).eval()
-        self.by_format = {name: in_fastest_format(self.segmenter, [name]) for name in ("bf16", "int8")}
+        self.by_format = {name: in_format(self.segmenter, name if pays(name) else "fp32") for name in ("bf16", "int8")}
         self.photo = make_scene(1, (640, 640)).photo
         self._trained: tuple[Row, Row, Row] | None = None
         self.peaks = {name: _matmul_flops(name, size.product_side) for name in product_seconds()}
@@ -149,8 +149,7 @@ class Bench:
             folder = Path(name)
             for seed in range(self.size.photos):
                 Image.fromarray(make_scene(seed, (640, 640)).photo).save(folder / f"{seed}.jpg", quality=90)
-            paths, predictor, prompt = photos_in(folder), Predictor(in_fastest_format(self.segmenter)), self.prompts[0]
-            chosen = min(("fp32", *filter(pays, self.by_format)), key=product_seconds().__getitem__)
+            paths, predictor, prompt = photos_in(folder), Predictor(in_format(self.segmenter, fastest())), self.prompts[0]
 
             def reference() -> None:
                 for path in paths:
@@ -171,7 +170,7 @@ class Bench:
                 for _ in paths:
                     predictor.predict(self.photo, [prompt])
 
-            return self._compare(reference, ours, chosen, per=self.size.photos, counted=one_by_one)
+            return self._compare(reference, ours, predictor.number_format, per=self.size.photos, counted=one_by_one)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -200,7 +199,7 @@ class Bench:
         tokens = self.processor.tokenizer(prompts, padding=True, return_tensors="pt")
         ours = PromptSegmenter(_copy(self.reference), self.processor)
         attend_by_matmul(ours.trained_layers())
-        small = in_fastest_format(ours, ["bf16"])
+        small = in_format(ours, "bf16" if bf16 else "fp32")
         both = [self.reference.decoder, ours.clipseg.decoder]
         optimizers = [torch.optim.AdamW(decoder.parameters(), lr=1e-4) for decoder in both]
         pixel_values = self.segmenter.pixel_values(photos)
