@@ -18,6 +18,7 @@ from pycocotools import mask as coco_mask
 from core.files import write_atomically
 
 Mask = NDArray[np.bool_]
+_FARTHEST_PX, _LONGEST_PX = 1e5, 2e7
 
 
 class Rle(TypedDict):
@@ -65,13 +66,35 @@ def intersect_rles(rles: Sequence[Rle]) -> Rle:
     return {"size": [int(side) for side in merged["size"]], "counts": merged["counts"].decode("ascii")}
 
 
+def box_rle(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> Rle:
+    """A filled rectangle, clipped to the image. Pixels whose centre lies inside are set. It costs its columns, not its area."""
+    (height, width), (x, y, box_width, box_height) = size_hw, box_xywh
+    rows, columns = (
+        np.flatnonzero((centres >= start) & (centres < start + length))
+        for centres, start, length in ((np.arange(height) + 0.5, y, box_height), (np.arange(width) + 0.5, x, box_width))
+    )
+    runs = [height * width]
+    if len(rows) and len(columns):
+        before, gap = int(columns[0]) * height + int(rows[0]), height - len(rows)
+        runs = [before, *([len(rows), gap] * len(columns))[:-1]]
+        runs.append(height * width - sum(runs))
+    drawn = coco_mask.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+    return {"size": [height, width], "counts": drawn["counts"].decode("ascii")}
+
+
 def fill_box(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> Mask:
-    """A filled rectangle, clipped to the image. Pixels whose centre lies inside are set."""
-    height, width = size_hw
-    x, y, box_width, box_height = box_xywh
-    columns = (np.arange(width) + 0.5 >= x) & (np.arange(width) + 0.5 < x + box_width)
-    rows = (np.arange(height) + 0.5 >= y) & (np.arange(height) + 0.5 < y + box_height)
-    return rows[:, None] & columns[None, :]
+    """`box_rle` as a mask."""
+    return decode_rle(box_rle(box_xywh, size_hw))
+
+
+def drawable_ring(points_xy: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The ring (N, 2) as pycocotools can draw it, which counts in 32 bits and holds five points in memory for each pixel of
+    the outline: points far out are moved nearer. Raises ValueError for an outline that is too long."""
+    ring = np.clip(points_xy, -_FARTHEST_PX, _FARTHEST_PX)
+    length_px = np.abs(ring - np.roll(ring, 1, axis=0)).max(axis=1).sum()
+    if length_px > _LONGEST_PX:
+        raise ValueError(f"polygon has an outline of {length_px:.2g} pixels, the limit is {_LONGEST_PX:.0g}")
+    return ring
 
 
 def fill_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int]) -> Mask:

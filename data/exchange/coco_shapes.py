@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from core.masks.mask import Rle, decode_rle, encode_rle, rle_area
+from core.masks.mask import Rle, box_rle, decode_rle, drawable_ring, encode_rle, rle_area
 from core.photos import MAX_PIXELS
 from data.exchange.labels import stated_size
 from data.exchange.placement import Placement, is_resize
-
-_FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
-_LONGEST_PX = 2e7  # pycocotools holds five points in memory for each pixel of an outline
 
 
 class Unusable(Exception):
@@ -127,11 +124,10 @@ def _ring(ring: Any) -> list[float]:
         raise Unusable(f"polygon has {len(values)} coordinates, an odd number")
     if len(values) < 6:
         raise Unusable(f"polygon has {len(values) // 2} points, needs 3")
-    points = np.clip(values, -_FARTHEST_PX, _FARTHEST_PX).reshape(-1, 2)
-    length_px = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum()
-    if length_px > _LONGEST_PX:
-        raise Unusable(f"polygon has an outline of {length_px:.2g} pixels, the limit is {_LONGEST_PX:.0g}")
-    return points.ravel().tolist()
+    try:
+        return drawable_ring(values.reshape(-1, 2)).ravel().tolist()
+    except ValueError as error:
+        raise Unusable(str(error)) from error
 
 
 def _draw_rle(rle: dict[str, Any], size_hw: tuple[int, int]) -> Drawn:
@@ -177,20 +173,12 @@ def _decompress(text: str) -> list[int]:
 
 
 def _draw_box(box: Any, size_hw: tuple[int, int]) -> Drawn:
-    """Pixels whose centre lies inside are set, as `core.masks.mask.fill_box` does."""
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         raise Unusable(f"it has neither a usable segmentation nor a usable box (bbox is {box!r})")
     x, y, width, height = box
-    rows, columns = (
-        np.flatnonzero((centres >= start) & (centres < start + length))
-        for centres, start, length in ((np.arange(size_hw[0]) + 0.5, y, height), (np.arange(size_hw[1]) + 0.5, x, width))
-    )
-    if not len(rows) or not len(columns):
+    rle = box_rle(box, size_hw)
+    if not rle_area(rle):
         raise (Speck if 0 <= width <= 1 and 0 <= height <= 1 else Unusable)(f"its box {box} covers no pixel of the photo")
-    before, gap = int(columns[0]) * size_hw[0] + int(rows[0]), size_hw[0] - len(rows)
-    runs = [before, *([len(rows), gap] * len(columns))[:-1]]
-    runs.append(size_hw[0] * size_hw[1] - sum(runs))
-    rle = _as_text(coco_mask.frPyObjects({"size": list(size_hw), "counts": runs}, *size_hw))
     outside = x < -0.5 or y < -0.5 or x + width > size_hw[1] + 0.5 or y + height > size_hw[0] + 0.5
     return Drawn(rle, "box", (f"its box {box} leaves the photo; clipped",) if outside else ())
 

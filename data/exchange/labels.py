@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from core.errors import AnnotationError
 from core.files import write_atomically
-from core.masks.mask import Mask, Rle, fill_polygon
+from core.masks.mask import Mask, Rle, drawable_ring, fill_polygon
 from data.exchange.archives import is_junk
 
 EVERY_CLASS = ""
 """The class of a label that stands for every class its photo has here: a photo without shapes in a file that names none."""
-_FARTHEST_PX = 1e5  # a point farther out is moved here; pycocotools counts in 32 bits
 
 
 @dataclass(frozen=True)
@@ -120,12 +119,15 @@ def stated_size(height: Any, width: Any) -> tuple[int, int] | None:
 
 def draw_polygon(points_xy: NDArray[np.floating], size_hw: tuple[int, int], what: str) -> Mask:
     """points_xy: (N, 2) in pixels from the photo's corner. Raises AnnotationError for fewer than 3 points, for one that is
-    not finite and for a polygon that covers no pixel."""
+    not finite, for an outline without end and for a polygon that covers no pixel."""
     if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 3:
         raise AnnotationError(f"{what} has {len(points_xy)} points, needs 3; draw it again or remove it")
     if not np.isfinite(points_xy).all():
         raise AnnotationError(f"{what} has a point that is not a finite number; draw it again or remove it")
-    mask = fill_polygon(np.clip(points_xy, -_FARTHEST_PX, _FARTHEST_PX), size_hw)
+    try:
+        mask = fill_polygon(drawable_ring(points_xy), size_hw)
+    except ValueError as error:
+        raise AnnotationError(f"{what}: {error}; draw it again or remove it") from error
     if not mask.any():
         raise AnnotationError(f"{what} covers no pixel of the photo; draw it again or remove it")
     return mask

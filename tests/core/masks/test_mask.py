@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
@@ -9,8 +10,10 @@ from skimage.draw import disk, polygon
 from skimage.morphology import skeletonize
 
 from core.masks.mask import (
+    box_rle,
     decode_rle,
     draw_band,
+    drawable_ring,
     encode_rle,
     fill_box,
     fill_polygon,
@@ -89,3 +92,18 @@ def test_png_is_one_channel_of_0_and_255(tmp_path):
     assert np.array_equal(read_mask_png(tmp_path / "a" / "mask.png"), mask)
     assert mask_png(mask) == (tmp_path / "a" / "mask.png").read_bytes()
     assert len(list((tmp_path / "a").iterdir())) == 1  # nothing half-written lies about
+
+
+@given(st.tuples(*[st.floats(-5, 45)] * 2), st.tuples(*[st.floats(0, 60)] * 2))
+def test_a_box_sets_the_pixels_whose_centre_lies_inside(corner, size):
+    y, x = np.mgrid[:20, :30] + 0.5
+    expected = (x >= corner[0]) & (x < corner[0] + size[0]) & (y >= corner[1]) & (y < corner[1] + size[1])
+    assert np.array_equal(fill_box((*corner, *size), (20, 30)), expected)
+    assert rle_area(box_rle((*corner, *size), (20, 30))) == expected.sum()
+
+
+def test_a_ring_without_end_is_no_ring_and_a_far_point_is_moved_nearer():
+    zigzag = np.array([(1e9 * (number % 2), number) for number in range(400)], float)
+    with pytest.raises(ValueError, match="outline of 4e"):
+        drawable_ring(zigzag)
+    assert drawable_ring(np.array([(0, 0), (1e9, 0), (0, -1e9)], float)).tolist() == [[0, 0], [1e5, 0], [0, -1e5]]

@@ -19,7 +19,7 @@ from core.errors import AnnotationError
 from core.masks.mask import decode_rle, draw_band, encode_rle
 from data.exchange.brush_rle import decode_brush, encode_brush
 from data.exchange.formats import FORMATS
-from data.exchange.labels import OutgoingLabel
+from data.exchange.labels import OutgoingLabel, draw_polygon
 from data.exchange.yolo import yolo_lines
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=24)
@@ -285,3 +285,9 @@ def test_photos_of_two_classes_share_their_files(tmp_path):
         for label in FORMATS[form].read(tmp_path / form).labels:
             by_file[label.file_name].add(label.class_name)
         assert list(by_file.values()) == [{"cracks", "taping"}]
+
+
+def test_a_polygon_without_end_is_refused_before_anything_draws_it():
+    zigzag = np.array([(1e9 * (number % 2), number) for number in range(400)], float)
+    with pytest.raises(AnnotationError, match="polygon 1: polygon has an outline of"):
+        draw_polygon(zigzag, (20, 30), "polygon 1")
