@@ -6,8 +6,9 @@ import streamlit as st
 from dashboard.charts import gain_points
 from dashboard.gallery import agreement_tile, legend
 from dashboard.state import go_to, open_workspace, pick_run, say_after_rerun, sentences, show_said
-from training.config import load_config, make_config, shipped_configs
+from training.config import load_config, shipped_configs
 from training.review.before_after import gains, paired_samples, score_missing, unscored_splits, what_fixes_bought
+from training.runs.opened import OpenedRun
 from training.runs.runs import current_runs, launch
 
 workspace = open_workspace()
@@ -35,7 +36,7 @@ with st.expander("Freeze the labels and train again", expanded=len(runs) < 2, ic
     if third.button("Train again", type="primary", icon=":material/rocket_launch:", disabled=not sets):
         with sentences():
             before = as_before.get(recipe)
-            config = make_config(before.config, recipe) if before else load_config(recipe)
+            config = OpenedRun(workspace, before.id).config if before else load_config(recipe)
             launched = launch(workspace, config.changed(label_set=label_set, name=f"on {label_set}"[:60]))
         go_to("train", run=launched.id)
 

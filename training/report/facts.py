@@ -80,7 +80,7 @@ def gather(opened: OpenedRun, split: str) -> Facts:
             sight.probs,
             threshold=float(score.threshold),
             box_only=bool(score.is_box),
-            ceiling=_finite(getattr(score, "ceiling", None)),
+            ceiling=_finite(score.ceiling),
         )
         causes[int(score.sample_id)] = cause_of(measures)
     best = folder.best_checkpoint

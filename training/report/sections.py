@@ -339,7 +339,7 @@ def _scores(score: Any) -> str:
     if score.tp + score.fp + score.fn == 0:
         return "IoU 1.000: a clean wall, left clean"
     text = f"IoU {score.iou:.3f}, Dice {score.dice:.3f}"
-    near = getattr(score, "tolerant_f1_2px", None)
+    near = score.tolerant_f1_2px
     return text if near is None or pd.isna(near) else f"{text}, tolerant F1 {near:.3f}"
 
 

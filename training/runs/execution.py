@@ -31,7 +31,7 @@ from core.train.feature_cache import FeatureCache
 from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
 from data.store.store import Store
 from data.workspace import Workspace
-from training.config import RunConfig, make_config
+from training.config import RunConfig
 from training.inference.formats import machine_format, recorded_formats
 from training.review.tight_labels import with_tight_label
 from training.runs.folder import RunFolder
@@ -132,7 +132,7 @@ def _in_format(config: RunConfig, formats: dict[str, str]) -> RunConfig:
         logger.warning("the run began in %s, which this machine does not have; it goes on in fp32", name)
         name = "fp32"
     precision = "no" if name == "fp32" else name
-    return make_config(config.model_dump() | {"train": config.train.model_dump() | {"precision": precision}})
+    return config.changed(train={"precision": precision})
 
 
 def agreed(make: Callable[[], str]) -> str:
