@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPACT := build/compact
 WORKSPACE ?= workspace
+EXPORTS ?= ../shared/exports
 
 .PHONY: run test check format audit screenshots compact-model
 
@@ -36,6 +37,6 @@ audit: $(STAMP)
 screenshots: $(STAMP)
 	$(BIN)/python -m docs.screenshots $(WORKSPACE)
 
-# Trains the shipped checkpoint from scratch on generated photos, scores it on photos it never saw and puts it in place.
+# Trains the shipped checkpoint from scratch on real and generated photos, scores it on photos it never saw, puts it in place.
 compact-model: $(STAMP)
-	$(BIN)/python -m training.studies.compact $(COMPACT)
+	$(BIN)/python -m training.studies.compact $(COMPACT) $(EXPORTS)

@@ -28,7 +28,10 @@ def section_of(field: FieldInfo) -> type[Settings] | None:
 class BranchSettings(Settings):
     """The full-resolution branch (`core.models.branch`)."""
 
-    width: int = Field(24, ge=8, le=128, multiple_of=8, description="Channels at half resolution, the branch's finest map")
+    width: int = Field(24, ge=8, le=128, multiple_of=8, description="Channels of the branch's finest map")
+    fold: Literal[2, 4] = Field(
+        2, description="Pixels a side that its finest map folds into channels: 4 trains twice as fast and sees as sharply"
+    )
     max_side: int = Field(1024, ge=64, le=4096, description="Longest side, in pixels, at which the branch reads a photo")
 
 
@@ -131,6 +134,12 @@ class TrainSettings(Settings):
     """The training loop (`core.train.trainer`); defaults as published."""
 
     epochs: int = Field(50, ge=1, le=10_000, description="Most epochs; early stopping may end the run before")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="Most minutes, validation and scoring included: the learning rate ends at 0 when they do; empty: no limit",
+    )
     batch_size: int = Field(8, ge=1, le=1024, description="Samples in one optimisation step")
     lr: float = Field(1e-4, gt=0, le=1, description="Learning rate of AdamW at the start; cosine annealing takes it to 0")
     backbone_lr_factor: float = Field(
@@ -147,6 +156,9 @@ class TrainSettings(Settings):
         "no", description="Mixed precision; `no` is fp32, `auto` is bf16 where a measurement shows that it pays"
     )
     size_px: int = Field(352, ge=32, le=2048, description="Side, in pixels, of the square training crops")
+    others: float = Field(
+        0.0, ge=0, lt=1, description="Share of items that ask for a class the photo has no label of: the right answer is empty"
+    )
     workers: int = Field(0, ge=0, le=64, description="Processes that read photos ahead of the loop")
     seed: int = Field(42, ge=0, description="Seed of everything random")
 

@@ -25,11 +25,10 @@ def settings_form(defaults: Settings, key: str, columns: int = 4) -> dict[str, A
             values[name] = place.checkbox(label, default, key=widget_key, help=help_text)
         elif field.annotation in (int, int | None):
             values[name] = place.number_input(label, value=default, step=1, key=widget_key, help=help_text)
-        elif field.annotation is float:
-            step = float(default) / 10 or 0.05
-            values[name] = place.number_input(
-                label, value=float(default), step=step, format="%.3g", key=widget_key, help=help_text
-            )
+        elif field.annotation in (float, float | None):
+            value = None if default is None else float(default)
+            step = 1.0 if value is None else value / 10 or 0.05
+            values[name] = place.number_input(label, value=value, step=step, format="%.3g", key=widget_key, help=help_text)
         elif field.annotation == str | None:
             values[name] = place.text_input(label, default or "", key=widget_key, help=help_text) or None
         else:  # a list of numbers

@@ -15,20 +15,19 @@ import streamlit as st
 
 from core.errors import DrywallError, LeaseError
 from core.masks.strokes import Patch
-from dashboard.gallery import truth_of
+from core.seams.seams import snap_seam
+from dashboard.gallery import photo_of, truth_of
 from dashboard.mask_canvas import mask_canvas, module
 from dashboard.media import address, deflated_probs, label_address, photo_address, photo_bytes, probs_address
-from dashboard.seam_help import boxes_of, proposed, snapped
 from data.store.drafts import Draft, Stroke
 from data.store.records import Sample
 from data.store.store import Store
 from data.workspace import Workspace
+from training.review.tight_labels import seams_of
 
 KEY = "mask_canvas"
 RENEW_SECONDS = 60
 """Who draws keeps the sample: strokes renew its lease, at most this often."""
-LEAST_CONFIDENCE = 0.2
-"""Below it nothing was seen in the box, and the proposal would be the box again."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def save_draft(store: Store, opening: Opening, comment: str) -> None:
     opening.revision, opening.saved, opening.drawn = saved.number, saved.number, False
 
 
-def show_canvas(store: Store, opening: Opening, locked: str | None) -> None:
+def show_canvas(workspace: Workspace, opening: Opening, locked: str | None) -> None:
     """The canvas; inside a fragment, so that a stroke runs nothing else. locked: why nobody may draw, in one sentence."""
     mask_canvas(
         key=KEY,
@@ -164,11 +163,12 @@ def show_canvas(store: Store, opening: Opening, locked: str | None) -> None:
             "answer": opening.answer,
             "acked": {load: each.acked for load, each in _openings().items()},
         },
-        on_message_change=lambda: _received(store, st.session_state[KEY]["message"]),
+        on_message_change=lambda: _received(workspace, st.session_state[KEY]["message"]),
     )
 
 
-def _received(store: Store, message: dict[str, Any]) -> None:
+def _received(workspace: Workspace, message: dict[str, Any]) -> None:
+    store = workspace.store
     for load in dict.fromkeys(text["load"] for text in message["strokes"]):
         opening = _openings().get(load)
         if opening is None:
@@ -180,7 +180,7 @@ def _received(store: Store, message: dict[str, Any]) -> None:
             _keep_lease(store, opening)
     ask = message["ask"]
     if ask and (opening := _openings().get(ask["load"])):
-        opening.answer = {"id": ask["id"], **_answer(opening, ask)}
+        opening.answer = {"id": ask["id"], **_answer(workspace, opening, ask)}
 
 
 def _keep_lease(store: Store, opening: Opening) -> None:
@@ -191,21 +191,21 @@ def _keep_lease(store: Store, opening: Opening) -> None:
     opening.renewed = time.monotonic()
 
 
-def _answer(opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
+def _answer(workspace: Workspace, opening: Opening, ask: dict[str, Any]) -> dict[str, Any]:
     """To "snap": the moved points and the joint's width. To "proposal": the seams in the label's boxes.
 
     An error is a sentence to show.
     """
-    path = opening.sample.image_path
+    sample = opening.sample
     try:
         if ask["what"] == "snap":
-            seam = snapped(path, np.array(ask["points"], float), float(ask["search"]), opening.sample.boxes)
+            photo = photo_of(sample.image_path)
+            seam = snap_seam(photo, np.array(ask["points"], float), float(ask["search"]), sample.boxes)
             return {"points": seam.points_xy.tolist(), "width": seam.width_px}
-        seams = proposed(path, boxes_of(opening.sample, opening.revision))
+        found = [seam for of_box in seams_of(workspace, sample) for seam in of_box]
     except DrywallError as error:
         return {"error": str(error)}
-    found = [seam for seam in seams if seam.confidence >= LEAST_CONFIDENCE]
-    return {"seams": [{"points": s.points_xy.tolist(), "width": float(s.width_px), "box": s.box_xywh} for s in found]}
+    return {"seams": [{"points": s.points_xy.tolist(), "width": s.width_px, "confidence": s.confidence} for s in found]}
 
 
 def stroke_of(text: dict[str, Any]) -> Stroke:

@@ -74,7 +74,8 @@ def _settings() -> str:
     rows = []
     for key, field in _fields(RunConfig):
         default = _value_at(RunConfig(), key)
-        differs = [f"{name}: {_text(found)}" for name, config in shipped.items() if (found := _value_at(config, key)) != default]
+        said = _text if key != "synonyms" else lambda _: "in its file"
+        differs = [f"{name}: {said(found)}" for name, config in shipped.items() if (found := _value_at(config, key)) != default]
         known = "see `core/prompts.yaml`" if key == "synonyms" else _text(field.default if default is None else default)
         rows.append((f"`{key}`", known, _allowed(field), field.description or "", "" if key == "name" else "; ".join(differs)))
     return _table(rows)

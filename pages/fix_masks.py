@@ -128,7 +128,7 @@ def desk() -> None:
         st.rerun()
     if following or (pressed and done(lambda: decide(pressed[0], comment))):
         next_sample()
-    show_canvas(store, opening, locked)
+    show_canvas(workspace, opening, locked)
 
 
 if opening.revision != sample.revision:

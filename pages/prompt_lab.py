@@ -50,14 +50,17 @@ with sentences():
     with right.expander("Whole, in tiles, larger, mirrored"):
         usual = run.config.inference if run else WHOLE_PHOTO
         inference = settings_form(usual, f"inference_{source}", columns=1)
-    predictor = run.predictor(inference) if run else named_predictor(source, inference)
-    looked = st.session_state.get("looked")  # a moved threshold needs no second look
-    if looked is None or looked[0] is not predictor or looked[1:3] != (prompts, which):
+    asked = (source, inference, prompts, which)
+    if right.button("Segment", type="primary", icon=":material/image_search:"):
         with st.spinner("Looking"):
+            predictor = run.predictor(inference) if run else named_predictor(source, inference)
             number_format = prediction_format(run.folder if run else None)
             found = predict_alone(in_number_format(predictor, number_format), photo, prompts)
-        looked = st.session_state["looked"] = (predictor, prompts, which, found)
-    predictions = looked[3]
+        st.session_state["looked"] = (asked, found)
+    of, predictions = st.session_state.get("looked", (None, []))
+    if of != asked:  # nothing is computed before it is asked for; a moved threshold needs no second look
+        st.image(photo, caption=name, width=480)
+        st.stop()
 
 for number, prediction in enumerate(predictions):
     usual_threshold = run.threshold_of(prediction.prompt) if run else DEFAULT_THRESHOLD

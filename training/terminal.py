@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +17,7 @@ from core.errors import RequestError
 from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
 from core.progress import Progress as OnProgress
 from data.intake.duplicates import by_source, find_leaks
+from data.store.records import Problem
 from data.store.store import Store
 from training.scoring.tables import comparison_rows, metric_rows
 
@@ -72,16 +75,11 @@ def print_inspection(store: Store, as_json: bool) -> None:
         emit(document, True, None)
         return
     if report.rows:
-        table = Table("", *(f"{row['class']}/{row['split']}" for row in report.rows))
-        for key in list(report.rows[0])[2:]:
-            table.add_row(key.replace("_", " "), *(str(row[key]) for row in report.rows))
-        stdout.print(table)
-    gravest_first = sorted(report.problems, key=lambda problem: ("refused", "repaired", "noted").index(problem.action))
-    for problem in gravest_first[:20]:
-        place = f"{problem.class_name}/{problem.split} {problem.file_name}".rstrip()
-        stdout.print(f"{problem.action}: {problem.item} in {place}: {problem.reason}", markup=False, soft_wrap=True)
-    if len(report.problems) > 20:
-        stdout.print(f"... and {len(report.problems) - 20} more; the Data page lists all")
+        stdout.print(_rows_table(report.rows))
+    for line in _by_kind(report.problems):
+        stdout.print(line, markup=False, soft_wrap=True)
+    if report.problems:
+        stdout.print("each of them is on the Data page and in drywall-qa inspect --json", soft_wrap=True)
     if not samples:
         return
     stdout.print(store.counts().pivot_table(index="class_name", columns="split", values="samples", aggfunc="sum", fill_value=0))
@@ -92,11 +90,43 @@ def print_inspection(store: Store, as_json: bool) -> None:
         stdout.print(f"{unlabelled} samples have no label yet: draw one, or accept them as clean (the queue shows them)")
 
 
+def _rows_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """One row a class and split, as wide as a terminal of 80 columns."""
+    table = Table(
+        "", *(Column(name, justify="right") for name in ("photos", "shapes", "boxes", "clean", "no label", "mask %")), "size"
+    )
+    for row in rows:
+        clean, unknown = row["unlabelled_images"], row["no_label_yet"]
+        counts = (row["images"], row["annotations"], row["box_only"], clean, unknown, row["mask_area_percent"])
+        size, _, others = row["sizes"].partition(", ")
+        table.add_row(
+            f"{row['class']} {row['split']}", *map(str, counts), size.partition(" ")[0] + (" and others" if others else "")
+        )
+    return table
+
+
+def _by_kind(problems: Sequence[Problem]) -> list[str]:
+    """What was refused, repaired and noted, a line a kind: how often, and one example; the gravest first."""
+    kinds: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        kinds[problem.action, re.sub(r"\d+(\.\d+)?", "#", problem.reason)].append(problem)
+    lines = []
+    for action in ("refused", "repaired", "noted"):
+        for (of_action, _), alike in sorted(kinds.items(), key=lambda item: -len(item[1])):
+            if of_action == action:
+                first = alike[0]
+                place = f"{first.class_name}/{first.split} {first.file_name}".rstrip()
+                many = f"{len(alike)} times, first " if len(alike) > 1 else ""
+                lines.append(f"{action}: {many}{first.item} in {place}: {first.reason}")
+    return lines
+
+
 def show_event(on_progress: OnProgress, event: dict[str, Any]) -> None:
     """A training event as a move of the bar or a line."""
     if event["event"] == "step":
-        done = (event["epoch"] - 1) * event["steps"] + event["step"]
-        on_progress(f"epoch {event['epoch']} loss {event['loss']:.3f}", done, event["steps"] * event["epochs"])
+        on_progress(f"epoch {event['epoch']} loss {event['loss']:.3f}", event["taken"], event["planned"])
+    elif event["event"] == "seams":
+        on_progress("look for seams", event["done"], event["total"])
     elif event["event"] == "epoch":
         stderr.print(f"epoch {event['epoch']}: loss {event['train_loss']:.4f}, val mIoU {event['val_miou']:.4f}")
     elif event["event"] == "memory":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from pycocotools import mask as coco_mask
+from scipy import ndimage
 
 from core.files import write_atomically
 
@@ -85,6 +86,23 @@ def box_rle(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> Rle:
 def fill_box(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> Mask:
     """`box_rle` as a mask."""
     return decode_rle(box_rle(box_xywh, size_hw))
+
+
+def part_boxes(mask: Mask) -> list[list[float]]:
+    """[x, y, width, height] in px around each part, a region whose pixels touch at sides or corners."""
+    parts, _ = ndimage.label(mask, np.ones((3, 3)))
+    return [
+        [float(columns.start), float(rows.start), float(columns.stop - columns.start), float(rows.stop - rows.start)]
+        for rows, columns in ndimage.find_objects(parts)
+    ]
+
+
+def filled_parts(mask: Mask) -> Mask:
+    """(H, W) bool: the mask with each part filled up to its box."""
+    filled = np.zeros_like(mask)
+    for x, y, width, height in part_boxes(mask):
+        filled[int(y) : int(y + height), int(x) : int(x + width)] = True
+    return filled
 
 
 def drawable_ring(points_xy: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from core.masks.mask import Mask
+from core.masks.mask import Mask, filled_parts
 from core.metrics.ceiling import iou_of_possible, resolution_ceiling
 from core.metrics.overlap import PixelCounts, count_pixels, dice, iou, precision, recall
 from core.metrics.thin import (
@@ -118,6 +118,12 @@ METRICS = (
         "Compares centre lines, so gaps cost more than width (Shit et al. 2021).",
         lambda c: match_f1(count_skeletons(c.prediction, c.truth)),
         headline=True,
+    ),
+    Metric(
+        "box_iou",
+        "Box IoU",
+        "IoU once each part of either side is filled up to its box: how bands compare with labels that are boxes.",
+        lambda c: iou(count_pixels(filled_parts(c.prediction), filled_parts(c.truth))),
     ),
     Metric("ceiling", "IoU ceiling", "The best IoU that the model's grid could reach at all.", lambda c: c.ceiling),
     Metric(

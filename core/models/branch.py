@@ -2,9 +2,9 @@
 
 CLIPSeg decides on a grid of 16-pixel tokens, so its cracks are blobs. This branch puts the edge back where the photo
 has it: an encoder-decoder (Ronneberger et al. 2015) with additive skips, modulated feature-wise by the text embedding
-(FiLM, Perez et al. 2018). It works on pixels folded two by two into channels (sub-pixel convolution, Shi et al. 2016), so
-nothing is lost and the widest maps are a quarter as large. Its last layer starts at zero, so an untrained branch leaves
-the coarse logits as they are.
+(FiLM, Perez et al. 2018). It works on pixels folded into channels (sub-pixel convolution, Shi et al. 2016), two by two or
+four by four, so nothing is lost and the finest maps are a quarter or a sixteenth as large. Its last layer starts at zero, so
+an untrained branch leaves the coarse logits as they are.
 """
 
 from itertools import pairwise
@@ -15,24 +15,26 @@ from torch.nn import functional as F
 
 from core.settings import BranchSettings
 
-FOLD = 2
 STRIDE = 32
 """Photos are padded to a multiple of this, the branch's deepest stride."""
+_LEVELS = {2: ((1, 1), (2, 1), (4, 1), (5, 1), (5, 1)), 4: ((1, 0), (2, 1), (4, 2), (6, 2))}
+"""By `fold`, of each level from the finest stride to STRIDE: channels as a multiple of `width`, and blocks after the first.
+Of 4, the levels cost about the same each: what is saved at the finest goes to the deep ones, which see far."""
 
 
 class FullResolutionBranch(nn.Module):
     def __init__(self, config: BranchSettings, text_dim: int) -> None:
         super().__init__()
         self.config = config
-        widths = [config.width * factor for factor in (1, 2, 4, 5, 5)]  # at strides 2, 4, 8, 16, 32
-        self.stem = nn.Sequential(_block(4 * FOLD**2, widths[0]), _block(widths[0], widths[0]))
+        widths, more = zip(*((config.width * factor, more) for factor, more in _LEVELS[config.fold]), strict=True)
+        self.stem = _stage(4 * config.fold**2, widths[0], more[0], stride=1)
         self.down = nn.ModuleList(
-            nn.Sequential(_block(shallow, deep, stride=2), _block(deep, deep)) for shallow, deep in pairwise(widths)
+            _stage(shallow, deep, count, stride=2) for (shallow, deep), count in zip(pairwise(widths), more[1:], strict=True)
         )
         self.film = nn.ModuleList(nn.Linear(text_dim, 2 * width) for width in widths)
         self.lateral = nn.ModuleList(nn.Conv2d(deep, shallow, 1) for shallow, deep in pairwise(widths))
         self.up = nn.ModuleList(_block(width, width) for width in widths[:-1])
-        self.head = nn.Conv2d(widths[0], FOLD**2, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], config.fold**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -45,7 +47,7 @@ class FullResolutionBranch(nn.Module):
         # only this way of rounding up, without a negative number, survives torch.export and ONNX's division
         padded_height, padded_width = ((side + STRIDE - 1) // STRIDE * STRIDE for side in (height, width))
         features = F.pad(features, (0, padded_width - width, 0, padded_height - height), mode="replicate")
-        features = F.pixel_unshuffle(features, FOLD).contiguous(memory_format=torch.channels_last)
+        features = F.pixel_unshuffle(features, self.config.fold).contiguous(memory_format=torch.channels_last)
         levels = [self.stem(features)]
         for down in self.down:
             levels.append(down(levels[-1]))
@@ -53,12 +55,16 @@ class FullResolutionBranch(nn.Module):
         for level in range(len(levels) - 2, -1, -1):
             raised = F.interpolate(self.lateral[level](features), levels[level].shape[-2:], mode="nearest")
             features = self.up[level](self._modulate(levels[level] + raised, text, level))
-        delta = F.pixel_shuffle(self.head(features), FOLD)[:, :, :height, :width]
+        delta = F.pixel_shuffle(self.head(features), self.config.fold)[:, :, :height, :width]
         return (coarse + delta)[:, 0]
 
     def _modulate(self, features: Tensor, text: Tensor, level: int) -> Tensor:
         scale, shift = self.film[level](text)[:, :, None, None].chunk(2, dim=1)
         return features * (1 + scale) + shift
+
+
+def _stage(inputs: int, outputs: int, more: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(_block(inputs, outputs, stride), *(_block(outputs, outputs) for _ in range(more)))
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

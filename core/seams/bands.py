@@ -102,6 +102,77 @@ def tilted_profiles(
     return trim_mean(samples, 0.25, axis=1)
 
 
+def continuous_line(
+    grey: NDArray[np.floating],
+    valid: NDArray[np.bool_],
+    ends_xy: NDArray[np.floating],
+    tilt_px: float,
+    shift_px: float,
+    scale: float,
+) -> tuple[NDArray[np.floating], float, float]:
+    """The thin line, darker or lighter than both its sides, that is seen along most of its length; and on which share of it.
+
+    It is looked for near a given line, whose ends may move together by shift_px and against each other by tilt_px. Each place
+    along it counts once, however strong: a stamp or a shadow beside a joint is stronger than the joint, but not everywhere.
+    valid: places where it is False do not count. Returns ends (2, 2), the share of its length on which the line is seen, in
+    [0, 1], and the share of the given line, give or take 2 px.
+    """
+    along = ends_xy[1] - ends_xy[0]
+    length = float(np.hypot(*along))
+    normal = np.array((-along[1], along[0])) / length
+    places = np.linspace(0, 1, int(np.clip(length / 2, 24, 200)))
+    near, far = max(2, round(3 * scale)), max(4, round(7 * scale))
+    most = int(np.ceil(shift_px + tilt_px)) + 1
+    across = np.arange(-most - far, most + far + 1)
+    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + across * normal[axis] - 0.5 for axis in range(2))
+    samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")  # (places, across)
+    samples = ndimage.uniform_filter1d(samples, 3, axis=0)
+    sums = np.pad(samples.cumsum(axis=1), ((0, 0), (1, 0)))
+    side = (sums[:, far - near + 1 :] - sums[:, : -(far - near + 1)]) / (far - near + 1)  # of the pixels from each place on
+    centres = slice(far, len(across) - far)
+    left, right = side[:, : len(across) - 2 * far], side[:, far + near : far + near + len(across) - 2 * far]
+    middle = ndimage.convolve1d(samples, [0.25, 0.5, 0.25], axis=1)[:, centres]
+    best, own = (ends_xy, 0.0), 0.0
+    tilts = np.arange(-np.floor(tilt_px), tilt_px + 0.5)
+    shifts = np.arange(-int(shift_px), int(shift_px) + 1)
+    columns = np.rint(tilts[:, None] * (2 * places - 1)).astype(int)[:, :, None] + shifts + most  # (tilts, places, shifts)
+    rows = np.arange(len(places))[None, :, None]
+    counted = (
+        ndimage.map_coordinates(valid.astype(np.float32), [y[:, most + far], x[:, most + far]], order=0, mode="nearest") > 0.5
+    )
+    if not counted.any():
+        return *best, own
+    for ridge in (np.minimum(left, right) - middle, middle - np.maximum(left, right)):
+        clear = 2.5 * np.median(np.abs(ridge)) + 0.5
+        seen = np.clip(ridge / clear, 0, 1)
+        near_by = ndimage.maximum_filter1d(seen, 3, axis=1)  # joints are not drawn with a ruler
+        shares = near_by[rows, columns][:, counted].mean(axis=1)  # (tilts, shifts)
+        exact = seen[rows, columns][:, counted].mean(axis=1)
+        own = max(own, float(shares[np.abs(tilts) <= 1][:, np.abs(shifts) <= 2].max()))
+        tilt, shift = np.unravel_index(int((shares + 0.5 * exact).argmax()), shares.shape)
+        if shares[tilt, shift] > best[1]:
+            moved = ends_xy + normal * (shifts[shift] + np.array((-1, 1))[:, None] * tilts[tilt])
+            best = (moved, float(shares[tilt, shift]))
+    return *best, own
+
+
+def covered_share(grey: NDArray[np.floating], ends_xy: NDArray[np.floating], width_px: float, scale: float) -> float:
+    """On which share of its length a band is brighter, or darker, than what lies on both its sides: tape is nearly all along,
+    a stamp is where its letters are. In [0, 1]."""
+    along = ends_xy[1] - ends_xy[0]
+    normal = np.array((-along[1], along[0])) / float(np.hypot(*along))
+    places, half, beside = np.linspace(0, 1, 100), width_px / 2, 8 * scale
+    across = np.arange(-half - beside, half + beside + 1)
+    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + across * normal[axis] - 0.5 for axis in range(2))
+    samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
+    inside, outside = np.abs(across) < half - 2 * scale, np.abs(across) > half + scale
+    if not inside.any():
+        return 0.0
+    contrast = ndimage.uniform_filter1d(samples[:, inside].mean(axis=1) - samples[:, outside].mean(axis=1), 3)
+    typical = contrast.mean()
+    return float((contrast * np.sign(typical) > 0.4 * abs(typical)).mean())
+
+
 def fit_band(
     grey: NDArray[np.floating], ends_xy: NDArray[np.floating], tilt_px: float, shift_px: float, scale: float
 ) -> list[Fit]:

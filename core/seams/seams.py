@@ -6,16 +6,21 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 from scipy.special import expit
 
-from core.masks.mask import Mask, draw_band, fill_box
+from core.masks.mask import Mask, draw_band
 from core.photos import Photo
-from core.seams.bands import BARE, Fit, fit_band
+from core.seams.bands import BARE, COVERED, Fit, continuous_line, covered_share, fit_band
 from core.seams.search import BoxSearch, Line, clip_line
 
-SEARCH_VERSION = 1
+SEARCH_VERSION = 2
 """Raise it when `propose_seams` finds other seams than before: what workspaces keep of them is then looked for anew."""
+LEAST_CONFIDENCE = 0.2
+"""Below it nothing was seen in the box, and no seam is proposed."""
+_SIDE_PX = 1280
+"""Larger photos are shrunk to this side before a joint is looked for: it is wide enough to be found there, and sooner."""
 Points = NDArray[np.floating]
 Box = tuple[float, float, float, float]
 
@@ -23,20 +28,18 @@ Box = tuple[float, float, float, float]
 @dataclass(frozen=True, eq=False)
 class Seam:
     """points_xy: (N, 2) float, pixels, (0.5, 0.5) is the first pixel's centre. confidence: in [0, 1]; from 0.5 on the
-    band is more likely right than wrong. box_xywh: the box it was proposed in, whose sides cut the band."""
+    band is more likely right than wrong."""
 
     points_xy: Points
     width_px: float
     confidence: float
-    box_xywh: Box | None = None
 
 
 def seam_mask(seams: Sequence[Seam], size_hw: tuple[int, int]) -> Mask:
-    """(H, W) bool: every seam drawn as a band, cut at its box where it has one. Nothing is set without seams."""
+    """(H, W) bool: every seam drawn as a band of one width from end to end. Nothing is set without seams."""
     mask = np.zeros(size_hw, bool)
     for seam in seams:
-        band = draw_band(seam.points_xy, seam.width_px, size_hw)
-        mask |= band if seam.box_xywh is None else band & fill_box(seam.box_xywh, size_hw)
+        mask |= draw_band(seam.points_xy, seam.width_px, size_hw)
     return mask
 
 
@@ -52,7 +55,9 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
     """
     if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 2:
         raise ValueError(f"a line needs at least 2 points (N, 2), got {points_xy.shape}")
-    points_xy = _cut_at_border(points_xy, photo.shape[:2])
+    photo, factor = _shrunk(photo)
+    points_xy = _cut_at_border(points_xy / factor, photo.shape[:2])
+    search_px, boxes = search_px / factor, [[side / factor for side in box] for box in boxes]
     grey, scale = photo.mean(axis=-1), min(photo.shape[:2]) / 640
     box = _box_along(points_xy, boxes, search_px) if len(points_xy) == 2 else None
     total, count = np.zeros(points_xy.shape), np.zeros((len(points_xy), 1))
@@ -69,7 +74,16 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
                 confidence = fit.explained / (fit.explained + fit.residual + 1e-9)
         total[first : first + 2] += piece
         count[first : first + 2] += 1
-    return Seam(total / count, width_px, confidence)
+    return Seam(factor * total / count, factor * width_px, confidence)
+
+
+def _shrunk(photo: Photo) -> tuple[Photo, float]:
+    """The photo with a longer side of _SIDE_PX at most, and how many times smaller that is."""
+    factor = max(1.0, max(photo.shape[:2]) / _SIDE_PX)
+    if factor == 1:
+        return photo, factor
+    size = (round(photo.shape[1] / factor), round(photo.shape[0] / factor))
+    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)), factor
 
 
 def _cut_at_border(points_xy: Points, size_hw: tuple[int, int]) -> Points:
@@ -84,40 +98,84 @@ def _cut_at_border(points_xy: Points, size_hw: tuple[int, int]) -> Points:
     return points
 
 
-def propose_seams(photo: Photo, box_xywh: Sequence[float]) -> list[Seam]:
-    """The joints inside one box, best first; none where the box is smaller than 4 px either way.
+def propose_seams(photo: Photo, boxes_xywh: Sequence[Sequence[float]]) -> list[list[Seam]]:
+    """The joints inside each box, best first; none where nothing is seen, or the box is smaller than 4 px either way.
 
-    box_xywh: pixels; it may leave the photo and is clipped to it.
+    boxes_xywh: [x, y, width, height] in pixels; they may leave the photo and are clipped to it.
     """
+    photo, factor = _shrunk(photo)
+    grey, valid = _without_black(photo)
+    found = [_seams_in(grey, valid, [side / factor for side in box]) for box in boxes_xywh]
+    return [[Seam(factor * seam.points_xy, factor * seam.width_px, seam.confidence) for seam in seams] for seams in found]
+
+
+def _seams_in(grey: NDArray[np.floating], valid: NDArray[np.bool_], box_xywh: Sequence[float]) -> list[Seam]:
+    """grey, valid: from `_without_black`."""
     x, y, width, height = box_xywh
     left, top = max(float(x), 0.0), max(float(y), 0.0)
-    right, bottom = min(x + width, photo.shape[1]), min(y + height, photo.shape[0])
-    if right - left < 4 or bottom - top < 4:
+    right, bottom = min(x + width, grey.shape[1]), min(y + height, grey.shape[0])
+    scale = min(grey.shape) / 640
+    if min(right - left, bottom - top) < 4 or max(right - left, bottom - top) < 40 * scale:
         return []
     box = (left, top, right - left, bottom - top)
-    grey, valid = _without_black(photo)
-    scale = min(photo.shape[:2]) / 640
-    if max(box[2:]) < 40 * scale:
-        return [_whole_box(box)]
     search = BoxSearch(grey, valid, box, scale)
     candidates: list[_Candidate] = []
     for _ in range(_MOST_CANDIDATES):
         if (line := search.strongest()) is None:
             break
-        fits = fit_band(grey, line.ends_xy, max(4.0 * scale, 2.0 * search.factor), 26 * scale, scale)
+        tilt_px = max(4.0 * scale, 2.0 * search.factor)
+        fits, seen, banded = _fits_near(grey, valid, line, box, tilt_px, scale)
         if not any(_same_line(fits[0], candidate.fits[0], scale) for candidate in candidates):
-            candidates.append(_Candidate(line, fits, box, candidates[0].line.strength if candidates else line.strength))
+            strongest = candidates[0].line.strength if candidates else line.strength
+            candidates.append(_Candidate(line, fits, box, strongest, seen, banded))
         width_px = max(1.2 * fits[0].width_px, 24 * scale)
-        search.forget(draw_band(fits[0].ends_xy, width_px, photo.shape[:2]))
-    chosen, misfit = _best_set(candidates, box, photo.shape[:2], scale)
+        search.forget(draw_band(fits[0].ends_xy, width_px, grey.shape))
+    chosen, misfit = _best_set(candidates, box, grey.shape, scale)
     seams = [
         # logistic in both, fitted on generated photos 7000 to 7025 to whether the boxes' IoU reaches 0.7
-        Seam(fit.ends_xy, fit.width_px, float(expit(0.23 * candidate.value - 0.03 * misfit - 0.17)), box)
+        Seam(fit.ends_xy, fit.width_px, float(expit(0.23 * candidate.value - 0.03 * misfit - 0.17)))
         for candidate, fit in chosen
     ]
-    return sorted(seams, key=lambda seam: -seam.confidence) or [_whole_box(box)]
+    return sorted((s for s in seams if s.confidence >= LEAST_CONFIDENCE), key=lambda seam: -seam.confidence)
 
 
+def _fits_near(
+    grey: NDArray[np.floating], valid: NDArray[np.bool_], line: Line, box: Box, tilt_px: float, scale: float
+) -> tuple[list[Fit], float, bool]:
+    """The fits near a line, the share of its length on which the best is seen, and whether the edges of a band are seen too.
+
+    A stamp, a shadow or a row of screws beside a joint explains more than the joint, but not all along; then the thin line
+    that is seen all along is taken, unless what was found is a band with two edges that are.
+    """
+    fits = fit_band(grey, line.ends_xy, tilt_px, 26 * scale, scale)
+    best = fits[0]
+    ends, seen, here = continuous_line(grey, valid, best.ends_xy, max(tilt_px, 14 * scale), 26 * scale, scale)
+    across = best.width_px / 2 * _normal(best.ends_xy)
+    edges = min(continuous_line(grey, valid, best.ends_xy + side * across, 1, 8, scale)[2] for side in (-1, 1))
+    is_cover = best.kind == COVERED and covered_share(grey, best.ends_xy, best.width_px, scale) >= _COVERED_ALL_ALONG
+    if is_cover or (best.kind != BARE and edges >= _CLEARLY_SEEN):
+        return fits, max(here, edges), True
+    inside = _run_on(ends, box)
+    if seen < max(_CLEARLY_SEEN, here + 0.1) or inside is None:
+        return fits, here, False
+    return fit_band(grey, inside, scale, scale, scale), seen, False
+
+
+def _normal(ends_xy: Points) -> Points:
+    along = ends_xy[1] - ends_xy[0]
+    return np.array((-along[1], along[0])) / np.hypot(*along)
+
+
+def _run_on(ends_xy: Points, box: Box) -> Points | None:
+    """The line as long as the box lets it be, (2, 2), or None when it passes by."""
+    along = ends_xy[1] - ends_xy[0]
+    return clip_line(ends_xy[0], along / np.hypot(*along), box)
+
+
+_COVERED_ALL_ALONG = 0.85  # the same of a band of tape or compound
+_EDGES_UNSEEN = 30.0  # what a band costs beside a bare line whose edges are not seen (see `_losses`)
+_FULLNESS = 0.05  # how much it counts that bands fill their box: people leave room around what they label
+_CLEARLY_SEEN = 0.5  # share of its length on which a thin line is seen that is taken for the joint's
 _SHORTEST_PX = 8.0  # of a piece that is snapped
 _MOST_SEAMS, _MOST_CANDIDATES = 3, 4
 _TIGHTNESS_PX = 3.0  # of a 640-px photo: how closely a box is taken to fit its joints
@@ -131,15 +189,6 @@ def _without_black(photo: Photo) -> tuple[NDArray[np.floating], NDArray[np.bool_
         return grey, np.ones_like(valid)
     nearest = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
     return grey[tuple(nearest)], valid
-
-
-def _whole_box(box: Box) -> Seam:
-    """Where nothing is seen, the box itself is the best guess, and no good one."""
-    x, y, width, height = box
-    middle, half = np.array((x + width / 2, y + height / 2)), np.array((width, 0.0)) / 2
-    if height > width:
-        half = np.array((0.0, height)) / 2
-    return Seam(np.stack([middle - half, middle + half]), min(width, height), 0.1, box)
 
 
 def _same_line(fit: Fit, other: Fit, scale: float) -> bool:
@@ -172,10 +221,10 @@ def _fitting(fits: list[Fit], box: Box, size_hw: tuple[int, int], scale: float) 
     return fits[int((_losses(fits) + 2 * _misfit(overhangs, box, size_hw, scale)).argmin())]
 
 
-def _losses(fits: list[Fit]) -> NDArray[np.floating]:
+def _losses(fits: list[Fit], edges: float = 2.0) -> NDArray[np.floating]:
     """What each explains less than the best, in units of what the best leaves open; a bare line needs no edges and is cheaper."""
     top = max(fit.explained for fit in fits)
-    spare = np.array([0.0 if fit.kind == BARE else 2.0 for fit in fits])
+    spare = np.array([0.0 if fit.kind == BARE else edges for fit in fits])
     return np.array([(top - fit.explained) / (0.015 * top + 2) for fit in fits]) + spare
 
 
@@ -187,16 +236,18 @@ class _Candidate:
     generated photos 7000 to 7025.
     """
 
-    def __init__(self, line: Line, fits: list[Fit], box: Box, strongest: float) -> None:
+    def __init__(self, line: Line, fits: list[Fit], box: Box, strongest: float, seen: float, banded: bool) -> None:
         self.line, self.fits = line, fits
-        self.losses = _losses(fits)
+        losses = _losses(fits, 2.0 if banded or seen < _CLEARLY_SEEN else _EDGES_UNSEEN)
+        self.losses = losses - losses.min()
         self.overhangs = np.stack([_overhang(fit, box) for fit in fits])
-        best = fits[int(self.losses.argmin())]
+        best = fits[0]
         self.clarity = best.explained / (best.explained + best.residual + 1e-9)
         self.value = float(
             3 * np.clip(np.log(self.clarity / (1 - self.clarity + 1e-3)), -2, 3)
             + 2 * np.clip(np.log(line.contrast / 15), -2, 2)
             + 1.5 * np.clip(np.log(line.strength / (0.03 * strongest + 1e-9)), -5, 0)
+            + 10 * (seen - 0.5)
         )
 
 
@@ -212,11 +263,11 @@ def _best_set(
                 for place, candidate in enumerate(group):
                     others = [g.overhangs[p] for at, (g, p) in enumerate(zip(group, picks, strict=True)) if at != place]
                     reach = np.maximum(candidate.overhangs, np.max(others, axis=0)) if others else candidate.overhangs
-                    costs = candidate.losses + 0.5 * _misfit(reach, box, size_hw, scale)
+                    costs = candidate.losses + _FULLNESS * _misfit(reach, box, size_hw, scale)
                     picks[place] = int(costs.argmin())
             losses = sum(c.losses[p] for c, p in zip(group, picks, strict=True))
             reach = np.max([c.overhangs[p] for c, p in zip(group, picks, strict=True)], axis=0)
-            misfit = 0.5 * float(_misfit(reach, box, size_hw, scale))
+            misfit = _FULLNESS * float(_misfit(reach, box, size_hw, scale))
             worth = sum(c.value for c in group) - losses - misfit - 4 * (count - 1)
             if worth > best[0]:
                 best = (worth, [(c, c.fits[p]) for c, p in zip(group, picks, strict=True)], misfit)

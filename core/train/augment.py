@@ -7,14 +7,14 @@ another process, after a crash, for the mask alone, or from a cache of what the 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from kornia.augmentation import ColorJiggle, ImageSequential, RandomGaussianBlur, RandomGaussianNoise
-from kornia.geometry import rotate
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
+from PIL import Image, ImageEnhance, ImageFilter
 
 from core.settings import AugmentSettings
+
+Picture = NDArray[np.uint8]
+
+_TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,20 @@ class View:
     degrees: float = 0.0
     light_seed: int = 0
 
-    def place(self, picture: NDArray[np.uint8], size_px: int) -> Tensor:
-        """picture: (H, W) or (H, W, 3) uint8. Returns (1 or 3, S, S) float in [0, 1]: cropped, resized, mirrored, turned."""
+    def place(self, picture: Picture, size_px: int) -> Picture:
+        """picture: (H, W) or (H, W, 3) uint8. Returns (S, S) or (S, S, 3): cropped, resized, mirrored, turned."""
         height, width = picture.shape[:2]
         side = None if self.side is None else self.side * min(height, width)
         left, top = (0.0, 0.0) if side is None else (self.left * (width - side), self.top * (height - side))
         box = (left, top, width, height) if side is None else (left, top, left + side, top + side)
-        small = Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
-        pixels = torch.from_numpy(np.array(small)).view(size_px, size_px, -1).permute(2, 0, 1).float() / 255
+        placed = Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
         if self.mirrored:
-            pixels = pixels.flip(-1)
-        pixels = pixels.rot90(self.turns, (-2, -1))
+            placed = placed.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.turns:
+            placed = placed.transpose(_TURNS[self.turns])
         if self.degrees:
-            pixels = rotate(pixels[None], torch.tensor([self.degrees]), padding_mode="zeros")[0]
-        return pixels.contiguous()
+            placed = placed.rotate(self.degrees, Image.Resampling.BILINEAR)
+        return np.array(placed)
 
 
 class Augment:
@@ -51,15 +51,6 @@ class Augment:
 
     def __init__(self, settings: AugmentSettings) -> None:
         self.settings = settings
-        steps: list[torch.nn.Module] = []
-        if settings.colour:
-            strength = settings.colour
-            steps.append(ColorJiggle(strength, strength, strength, strength / 5, p=0.8))
-        if settings.blur:
-            steps.append(RandomGaussianBlur((5, 5), (0.3, 0.3 + settings.blur), p=0.3))
-        if settings.noise:
-            steps.append(RandomGaussianNoise(std=settings.noise, p=0.3))
-        self._light = ImageSequential(*steps) if steps else None
 
     def draw(self, random: np.random.Generator) -> View:
         """A view as the settings allow; the same generator state gives the same view."""
@@ -78,10 +69,16 @@ class Augment:
             int(random.integers(2**62)),
         )
 
-    def light(self, pixels: Tensor, view: View) -> Tensor:
-        """pixels: (3, S, S) float in [0, 1]; returns the same photo in another light, from the view's own seed."""
-        if self._light is None:
-            return pixels
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(view.light_seed)
-            return self._light(pixels[None])[0].clamp(0, 1)
+    def light(self, picture: Picture, view: View) -> Picture:
+        """picture: (S, S, 3) uint8; returns the same in another light, from the view's own seed: brightness, contrast and
+        saturation in four of five views, blur and noise in three of ten each."""
+        random, settings, lit = np.random.default_rng(view.light_seed), self.settings, Image.fromarray(picture)
+        if settings.colour and random.random() < 0.8:
+            for change in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+                lit = change(lit).enhance(random.uniform(1 - settings.colour, 1 + settings.colour))
+        if settings.blur and random.random() < 0.3:
+            lit = lit.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 0.3 + settings.blur)))
+        if settings.noise and random.random() < 0.3:
+            grain = 255 * settings.noise * random.standard_normal(picture.shape, np.float32)
+            return np.clip(np.asarray(lit) + grain, 0, 255).astype(np.uint8)
+        return np.array(lit)

@@ -56,7 +56,9 @@ class PromptedDataset(Dataset):
     """Items of a `Batch`, one at a time.
 
     What is random (prompt, view, light) comes from (seed, epoch, photo) alone, so it does not depend on workers, order or
-    what ran before. `train=False` takes the class's first prompt and the whole photo. With `features`, the activations of a
+    what ran before. `train=False` takes the class's first prompt and the whole photo. others: the share of training items
+    that ask for a class which the photo has no label of, with an empty mask for the answer: that a photo was labelled for
+    one class is taken to say that it shows no other. With `features`, the activations of a
     view are read from the cache; `views` bounds how many views of a photo there are (0: a new one each epoch), and
     `need_photos=False` leaves the photo itself unread.
     """
@@ -71,9 +73,11 @@ class PromptedDataset(Dataset):
         augment: AugmentSettings | None = None,
         views: int = 0,
         seed: int = 42,
+        others: float = 0.0,
     ) -> None:
         self.examples, self.synonyms, self.size_px = list(examples), synonyms, size_px
-        self.train, self.views, self.seed, self.epoch = train, views, seed, 1
+        self.train, self.views, self.seed, self.epoch, self.others = train, views, seed, 1, others
+        self._labelled = {(example.image_key, example.class_name) for example in examples}
         self.augment = Augment(augment or AugmentSettings())
         self.features: FeatureCache | None = None
         self.need_photos = True
@@ -94,18 +98,27 @@ class PromptedDataset(Dataset):
         key = int.from_bytes(self.examples[index].image_key.encode()[:16], "big")
         return self.augment.draw(np.random.default_rng((self.seed, self.view_number, key)))
 
-    def prompt(self, index: int) -> str:
-        prompts = self.synonyms[self.examples[index].class_name]
+    def question(self, index: int) -> tuple[str, str]:
+        """The class and the prompt that is asked for in this epoch."""
+        example = self.examples[index]
         if not self.train:
-            return prompts[0]
-        return prompts[np.random.default_rng((self.seed, self.epoch, index)).integers(len(prompts))]
+            return example.class_name, self.synonyms[example.class_name][0]
+        random = np.random.default_rng((self.seed, self.epoch, index))
+        prompts = self.synonyms[example.class_name]
+        prompt = prompts[random.integers(len(prompts))]
+        absent = [name for name in self.synonyms if (example.image_key, name) not in self._labelled]
+        if not absent or random.random() >= self.others:
+            return example.class_name, prompt
+        other = absent[random.integers(len(absent))]
+        return other, self.synonyms[other][random.integers(len(self.synonyms[other]))]
 
     def photo(self, index: int) -> Tensor:
         """(3, S, S) float in [0, 1]: this epoch's view of the photo."""
         view = self.view(index)
         needed_px = math.ceil(self.size_px / (view.side or 1))
-        pixels = view.place(read_photo(self.examples[index].photo_path, at_least_px=needed_px), self.size_px)
-        return self.augment.light(pixels, view) if self.view_number else pixels
+        picture = view.place(read_photo(self.examples[index].photo_path, at_least_px=needed_px), self.size_px)
+        lit = self.augment.light(picture, view) if self.view_number else picture
+        return torch.from_numpy(lit).permute(2, 0, 1).float() / 255
 
     def feature_key(self, index: int) -> str:
         """Names the view of the photo: what the cached activations were made from."""
@@ -114,16 +127,18 @@ class PromptedDataset(Dataset):
         return f"{self.examples[index].image_key}-{self.size_px}{drawn}"
 
     def __getitem__(self, index: int) -> Batch:
-        example = self.examples[index]
-        coverage = self._placed(index, example.rle)
-        weights = None if example.ignore is None else (self._placed(index, example.ignore) < 0.5).float()
+        example, (asked, prompt) = self.examples[index], self.question(index)
+        there = asked == example.class_name
+        coverage = self._placed(index, example.rle) if there else torch.zeros(self.size_px, self.size_px)
+        weights = (self._placed(index, example.ignore) < 0.5).float() if there and example.ignore is not None else None
         activations = self.features.read(self.feature_key(index)) if self.features is not None else None
         photo = self.photo(index) if self.need_photos else None
         mask = coverage if self.train else (coverage >= 0.5).float()
-        return Batch(photo, [self.prompt(index)], mask, torch.tensor(index), activations, weights)
+        return Batch(photo, [prompt], mask, torch.tensor(index), activations, weights)
 
     def _placed(self, index: int, rle: Rle) -> Tensor:
-        return self.view(index).place(decode_rle(rle).astype(np.uint8) * 255, self.size_px)[0]
+        covered = self.view(index).place(decode_rle(rle).astype(np.uint8) * 255, self.size_px)
+        return torch.from_numpy(covered).float() / 255
 
 
 def collate(items: list[Batch]) -> Batch:

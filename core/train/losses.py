@@ -82,13 +82,13 @@ def soft_cldice(logits: Tensor, target: Tensor, weight: Tensor | None, steps: in
 
 def soft_skeleton(mask: Tensor, steps: int) -> Tensor:
     """(B, H, W) float in [0, 1] to its soft skeleton, same shape: what an opening removes, step by step (Shit et al. 2021)."""
-    mask = mask[:, None]
-    skeleton = F.relu(mask - _dilate(_erode(mask)))
+    eroded = _erode(mask)
+    skeleton = F.relu(mask - _dilate(eroded))
     for _ in range(steps):
-        mask = _erode(mask)
-        removed = F.relu(mask - _dilate(_erode(mask)))
+        mask, eroded = eroded, _erode(eroded)
+        removed = F.relu(mask - _dilate(eroded))
         skeleton = skeleton + F.relu(removed - skeleton * removed)
-    return skeleton[:, 0]
+    return skeleton
 
 
 def signed_distance(target: Tensor) -> Tensor:
@@ -131,8 +131,20 @@ def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _erode(mask: Tensor) -> Tensor:
-    return -torch.maximum(F.max_pool2d(-mask, (3, 1), 1, (1, 0)), F.max_pool2d(-mask, (1, 3), 1, (0, 1)))
+    """The smallest of each pixel and its neighbours above, below and beside it, (..., H, W)."""
+    return -torch.maximum(_largest_of_three(-mask, -2), _largest_of_three(-mask, -1))
 
 
 def _dilate(mask: Tensor) -> Tensor:
-    return F.max_pool2d(mask, 3, 1, 1)
+    """The largest of each 3x3 pixels, (..., H, W)."""
+    return _largest_of_three(_largest_of_three(mask, -2), -1)
+
+
+def _largest_of_three(values: Tensor, axis: int) -> Tensor:
+    """Of each value and its two neighbours on an axis. On a CPU six times as fast as max pooling, which keeps indices."""
+    before, here, after = (values.narrow(axis, start, values.shape[axis] - 2) for start in range(3))
+    inner = torch.maximum(torch.maximum(before, here), after)
+    first, last = (
+        torch.maximum(values.narrow(axis, at, 1), values.narrow(axis, at + 1, 1)) for at in (0, values.shape[axis] - 2)
+    )
+    return torch.cat([first, inner, last], axis)

@@ -23,6 +23,7 @@ from core.train.dataset import Batch, PromptedDataset, collate
 from core.train.feature_cache import FeatureCache
 from core.train.losses import SegmentationLoss
 from core.train.parameters import parameter_groups
+from core.train.schedule import Plan, cosine_annealing
 
 Event = dict[str, Any]
 EXPLODED = 10.0
@@ -65,11 +66,13 @@ def train(
     resume_from: State | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     features: FeatureCache | None = None,
+    scoring_seconds: float = 0.0,
 ) -> Outcome:
-    """Train what is not frozen until the epochs or the patience run out; `save_best` is called at each best val mIoU,
-    `save_state` after every epoch. Under `accelerate launch` all processes call it; the first one's calls count.
+    """Train what is not frozen until the epochs, the minutes or the patience run out; `save_best` is called at each best val
+    mIoU, `save_state` after every epoch. Under `accelerate launch` all processes call it; the first one's calls count.
 
-    Raises DrywallError when the loss is not finite or explodes.
+    scoring_seconds: what the caller will take once the training has ended, of `config.minutes`.
+    Raises DrywallError when the loss is not finite or explodes, or when the minutes leave none to train.
     """
     set_seed(config.seed)
     accelerator = _accelerator(config, segmenter)
@@ -89,8 +92,14 @@ def train(
         )
         for data in (train_set, val_set)
     )
-    scheduler = cosine_annealing(optimizer, config.epochs * len(loader), config.warmup)
     state = resume_from or State()
+    began = time.monotonic() - state.seconds
+    plan = Plan(config.epochs * len(loader), config.minutes, state.seconds, scoring_seconds)
+    if plan.share == 1 and not state.epoch:
+        raise DrywallError(
+            f"train.minutes is {config.minutes:g}, and scoring alone will take about {scoring_seconds / 60:.1f}; give it more"
+        )
+    scheduler = cosine_annealing(optimizer, plan.total, config.warmup)
     if resume_from is not None:
         segmenter.load_state_dict(state.weights, strict=False)
         optimizer.load_state_dict(state.optimizer)
@@ -104,11 +113,11 @@ def train(
         return in_format(segmenter, "bf16") if in_bf16 else segmenter
 
     loss_of, recent = SegmentationLoss(loss_terms), deque[float](maxlen=100)
-    began, before, stopped, chunk = time.monotonic(), state.seconds, False, config.batch_size
+    stopped, chunk, taken = False, config.batch_size, state.epoch * len(loader)
     if not accelerator.is_main_process:
         on_event = save_best = save_state = lambda _: None  # type: ignore[assignment]
     for epoch in range(state.epoch + 1, config.epochs + 1):
-        if state.epoch - state.best_epoch >= config.patience:
+        if state.epoch - state.best_epoch >= config.patience or plan.share == 1:
             break
         set_seed(config.seed + epoch)
         train_set.epoch = epoch
@@ -131,16 +140,24 @@ def train(
                     "look at these samples or lower train.lr"
                 )
             optimizer.step()
+            plan.used_seconds = _over_processes(time.monotonic() - began, accelerator)
             if not accelerator.optimizer_step_was_skipped:
                 scheduler.step()
             optimizer.zero_grad()
             recent.append(loss)
-            loss_sum, seen = loss_sum + loss * len(batch.prompts), seen + len(batch.prompts)
-            on_event({"event": "step", "epoch": epoch, "epochs": config.epochs, "step": step, "steps": len(loader), "loss": loss})
+            loss_sum, seen, taken = loss_sum + loss * len(batch.prompts), seen + len(batch.prompts), taken + 1
+            planned = math.ceil(plan.total(taken))
+            epochs = math.ceil(planned / len(loader))
+            place = {"epoch": epoch, "epochs": epochs, "step": step, "steps": len(loader), "taken": taken, "planned": planned}
+            on_event({"event": "step", **place, "loss": loss})
+            if plan.share == 1:
+                break
         if stopped:
             break
+        validation_began = time.monotonic()
         validation = validate(model, val_loader, val_set, loss_of, config.threshold, accelerator)
         seconds = time.monotonic() - epoch_began
+        plan.kept_seconds = scoring_seconds + _over_processes(time.monotonic() - validation_began, accelerator)
         improved = validation["val_miou"] > state.best_miou
         if improved:
             state.best_epoch, state.best_miou = epoch, validation["val_miou"]
@@ -149,7 +166,7 @@ def train(
             {
                 "event": "epoch",
                 "epoch": epoch,
-                "epochs": config.epochs,
+                "epochs": epochs,
                 "train_loss": loss_sum / seen,
                 **validation,
                 "lr": scheduler.get_last_lr()[0],
@@ -158,21 +175,11 @@ def train(
                 "best": improved,
             }
         )
-        state.epoch, state.seconds = epoch, before + time.monotonic() - began
+        state.epoch, state.seconds = epoch, time.monotonic() - began
         state.weights = {name: value.detach() for name, value in segmenter.named_parameters() if value.requires_grad}
         state.optimizer, state.scheduler = optimizer.state_dict(), scheduler.state_dict()
         save_state(state)
-    return Outcome(state.best_epoch, state.best_miou, state.epoch, before + time.monotonic() - began, stopped)
-
-
-def cosine_annealing(optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.0) -> torch.optim.lr_scheduler.LambdaLR:
-    """Cosine annealing to 0 (Loshchilov & Hutter 2017, without restarts) after a linear rise over `warmup` of all steps."""
-    rise = warmup * steps
-
-    def factor(step: int) -> float:
-        return min(1.0, (step + 1) / (rise + 1)) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return Outcome(state.best_epoch, state.best_miou, state.epoch, time.monotonic() - began, stopped)
 
 
 def mixed_precision(config: TrainSettings) -> str:

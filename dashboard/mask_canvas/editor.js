@@ -100,7 +100,7 @@ class Desk {
   }
 
   async begin(data, image, label, strokes, probs) {
-    Object.assign(this, { label, probs, revision: data.revision, done: [], undone: [], proposal: null, predicted: null });
+    Object.assign(this, { label, probs, revision: data.revision, done: [], undone: [], proposal: null, seams: [], proposing: [] });
     this.number = data.acked[data.load] ?? 0; // back from another page, the opening goes on
     this.bitmap = { ...label, bits: label.bits.slice() };
     for (const text of strokes) {
@@ -125,6 +125,7 @@ class Desk {
     this.refresh();
     this.measure();
     if (strokes.length) this.offerDraft(new Date(data.draftTime));
+    if (data.boxOnly && !data.locked) this.propose(() => {});
     this.stage.focus({ preventScroll: true });
   }
 
@@ -315,19 +316,27 @@ class Desk {
 
   takeProposal(onlyBoth) {
     if (this.locked()) return;
-    this.propose(() => takeWhole(this, this.source("proposal"), "proposal", onlyBoth));
+    this.propose(() => {
+      if (this.seams.length) takeWhole(this, this.source("proposal"), "proposal", onlyBoth);
+      else this.say("No seam was seen in the boxes of this label.");
+    });
   }
 
+  // Ask once for the seams in the label's boxes; they are shown, and `then` runs, when they are there.
   propose(then) {
     if (this.proposal) return then();
+    const load = this.load;
+    if (this.proposing.push(then) > 1) return;
     this.ask({ what: "proposal" }, ({ seams }) => {
-      if (!seams.length) return this.say("No seam was found in the boxes of this label.");
+      if (this.load !== load) return;
+      const waiting = this.proposing.splice(0);
+      this.seams = seams;
       const { width, height } = this.bitmap;
       this.proposal = { width, height, bits: new Uint8Array(width * height) };
-      for (const seam of seams) drawSeam(this.proposal, seam);
-      this.settings.seamWidth = Math.round(seams[0].width);
+      for (const { points, width } of seams) drawBand(this.proposal, points, width, 1);
+      if (seams.length) this.settings.seamWidth = Math.round(seams[0].width);
       this.refresh();
-      then();
+      for (const run of waiting) run();
     });
   }
 

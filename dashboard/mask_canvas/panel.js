@@ -178,6 +178,14 @@ Object.assign(Desk.prototype, {
     const corner = ([x, y]) => shape("circle", { class: "corner", cx: x, cy: y, r: 4 });
     const shapes = [];
     const { polygon, seam } = this.pending;
+    const offered = settings.tool === "take" ? settings.source === "proposal" : this.data.boxOnly && !this.done.length && !seam;
+    for (const { points, width, confidence } of offered ? this.seams : []) {
+      shapes.push(shape("polyline", { class: "band proposed", points: path(points), "stroke-width": Math.max(1, width * view.scale) }));
+      const [x, y] = view.toStage([0, 1].map((axis) => (points[0][axis] + points.at(-1)[axis]) / 2));
+      const text = shape("text", { class: "proposed", x, y });
+      text.textContent = `seam, ${Math.round(100 * confidence)}% sure: G takes it`;
+      shapes.push(text);
+    }
     const end = this.pointer && !this.panning ? [this.pointer] : [];
     if (polygon && settings.tool === "polygon") {
       shapes.push(shape("polygon", { class: `area ${polygon.value ? "" : "erase"}`, points: path([...polygon.points, ...end]) }));
@@ -205,15 +213,6 @@ Object.assign(Desk.prototype, {
     this.$(".shapes").replaceChildren(...shapes);
   },
 });
-
-// A proposed seam: its band, cut at the box it was found in.
-function drawSeam(bitmap, { points, width, box }) {
-  const band = { ...bitmap, bits: new Uint8Array(bitmap.bits.length) };
-  drawBand(band, points, width, 1);
-  const inside = { ...bitmap, bits: new Uint8Array(bitmap.bits.length) };
-  if (box) fillBox(inside, [box[0], box[1]], [box[0] + box[2], box[1] + box[3]], 1);
-  for (let i = 0; i < band.bits.length; i++) if (band.bits[i] && (!box || inside.bits[i])) bitmap.bits[i] = 1;
-}
 
 const desks = new WeakMap();
 

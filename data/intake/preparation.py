@@ -1,29 +1,25 @@
 """Preparation: raw exports become samples in the workspace, grouped, split and reported on; again adds nothing."""
 
-import hashlib
-import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from core.files import write_atomically
 from core.masks.mask import rle_area
-from core.photos import Photo, read_photo
 from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
 from data.exchange.archives import unpacked
 from data.exchange.coco_shapes import unite
 from data.exchange.placement import Exif
-from data.intake.duplicates import group_photos, source_stem, view_hashes
-from data.intake.raw_exports import Export, ExportImage, class_folders, find_exports, read_exports
+from data.intake.duplicates import group_photos, source_stem
+from data.intake.raw_exports import Export, ExportImage, Seen, class_folders, find_exports, read_exports
 from data.intake.splits import Candidate, assign_splits
-from data.store.records import ImageRecord, ImportReport, NewSample
+from data.intake.taking import Taken, take_photos
+from data.store.records import ImportReport, NewSample
 from data.workspace import Workspace
 
 
@@ -49,9 +45,14 @@ def prepare(
         class_of = class_of_folder or {}
         known = {name: name for name in PUBLISHED_SYNONYMS}
         folders = find_exports(place, {name: class_of[name] for name in class_folders(place, class_of)} or known)
-        exports = read_exports(folders, class_of, exif, on_progress)
-        images, samples = _take_photos(exports, workspace, on_progress)
-        workspace.store.add_samples(images, samples)
+        taken: dict[Path, Taken] = {}
+
+        def look(paths: Sequence[Path]) -> dict[Path, Seen]:
+            taken.update(take_photos(paths, workspace, on_progress))
+            return {path: _seen(taken[path]) for path in paths}
+
+        exports = read_exports(folders, class_of, exif, look)
+        workspace.store.add_samples([], _samples(exports, taken))
     regroup_and_split(
         workspace, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed, on_progress=on_progress
     )
@@ -69,13 +70,13 @@ def regroup_and_split(
     samples = workspace.store.samples()
     if not samples:
         return
-    paths = {sample.image_hash: workspace.photo_path(sample.image_path) for sample in samples}
     stems = {sample.image_hash: source_stem(sample.file_name) for sample in samples}
-    hashes = []
-    for done, path in enumerate(paths.values()):
-        on_progress("look for copies", done, len(paths))
-        hashes.append(view_hashes(read_photo(path)))
-    numbers = dict(zip(paths, group_photos([stems[h] for h in paths], np.stack(hashes)), strict=True))
+    images = workspace.store.images()
+    if undescribed := [workspace.photo_path(images[h].path) for h in stems if images[h].view_hashes is None]:
+        take_photos(undescribed, workspace, on_progress)
+        images = workspace.store.images()
+    hashes = [np.frombuffer(images[h].view_hashes or b"", np.uint8).reshape(8, -1) for h in stems]
+    numbers = dict(zip(stems, group_photos([*stems.values()], np.stack(hashes)), strict=True))
     names: dict[int, str] = {}
     for sample in samples:  # a group is called after its first sample
         names.setdefault(numbers[sample.image_hash], f"group-{sample.id:05d}")
@@ -85,19 +86,18 @@ def regroup_and_split(
     workspace.store.set_groups_and_splits(groups, splits)
 
 
-def _take_photos(
-    exports: Sequence[Export], workspace: Workspace, on_progress: Progress
-) -> tuple[list[ImageRecord], list[NewSample]]:
-    """Copy the photos of all exports into the workspace; photos of one content and class become one sample."""
-    total, done = sum(len(export.images) for export in exports), 0
-    images: list[ImageRecord] = []
+def _seen(taken: Taken) -> Seen:
+    image = taken.image
+    return Seen((image.height, image.width), taken.orientation) if image else Seen(None, error=taken.error)
+
+
+def _samples(exports: Sequence[Export], taken: Mapping[Path, Taken]) -> list[NewSample]:
+    """Photos of one content and class become one sample."""
     samples: dict[tuple[str, str], NewSample] = {}
     for export in exports:
         for item in export.images:
-            on_progress("copy photos", done, total)
-            done += 1
-            image = _keep_photo(item.path, workspace)
-            images.append(image)
+            image = taken[item.path].image
+            assert image is not None  # a photo that cannot be read is no item
             box_only = bool(item.kinds) and not item.kinds["polygon"] and not item.kinds["rle"]
             sample = NewSample(image.hash, export.class_name, item.file_name, export.split, box_only, item.rle, item.boxes)
             earlier = samples.get(key := (image.hash, export.class_name))
@@ -108,7 +108,7 @@ def _take_photos(
                 )
                 sample = _united(earlier, sample)
             samples[key] = sample
-    return images, list(samples.values())
+    return list(samples.values())
 
 
 def _united(one: NewSample, other: NewSample) -> NewSample:
@@ -122,29 +122,6 @@ def _united(one: NewSample, other: NewSample) -> NewSample:
         boxes=[*one.boxes, *other.boxes],
         rle=unite(rles) if rles else None if unknown else one.rle,
     )
-
-
-def _keep_photo(path: Path, workspace: Workspace) -> ImageRecord:
-    """Copy a photo under its content's hash, upright RGB. Plain files are copied byte by byte."""
-    content = path.read_bytes()
-    with Image.open(io.BytesIO(content)) as image:
-        plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not image.getexif().get(0x0112, 1) > 1
-        plain = plain and "transparency" not in image.info
-        suffix = ".jpg" if image.format == "JPEG" else ".png"
-    photo = read_photo(content, path.name)
-    if not plain:
-        content, suffix = _png(photo), ".png"
-    digest = hashlib.sha256(content).hexdigest()
-    target = workspace.images / f"{digest}{suffix}"
-    if not target.is_file():
-        write_atomically(target, content)
-    return ImageRecord(digest, f"images/{target.name}", *photo.shape[:2])
-
-
-def _png(photo: Photo) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(photo).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _row(export: Export) -> dict[str, Any]:

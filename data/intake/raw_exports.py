@@ -6,16 +6,16 @@ annotation was refused gets no label: something is there, and nobody knows where
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from core.errors import AnnotationError, PhotoError, RequestError
 from core.masks.mask import Rle, decode_rle, encode_rle, rle_box
 from core.photos import exif_orientation, read_photo
-from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
 from data.exchange.archives import innermost
 from data.exchange.coco import ANNOTATION_FILE, CocoFile, CocoPhoto, read_coco
@@ -26,6 +26,18 @@ from data.store.records import Problem
 
 _SPLITS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
 _SAY_NOTHING = frozenset({"area", "drywall", "line", "segment", "surface", "wall"})  # words of prompts that name no defect
+
+
+class Seen(NamedTuple):
+    """What there is to know of a photo file besides its pixels: its upright size, None where it cannot be read, and error says
+    why; orientation: EXIF's."""
+
+    size_hw: tuple[int, int] | None
+    orientation: int = 1
+    error: str = ""
+
+
+Look = Callable[[Sequence[Path]], Mapping[Path, Seen]]
 
 
 @dataclass(frozen=True)
@@ -96,12 +108,10 @@ def find_exports(raw_dir: Path, class_of: Mapping[str, str]) -> list[ExportFolde
 
 
 def read_exports(
-    folders: Sequence[ExportFolder],
-    class_of: Mapping[str, str] | None = None,
-    exif: Exif | None = None,
-    on_progress: Progress = silent,
+    folders: Sequence[ExportFolder], class_of: Mapping[str, str] | None = None, exif: Exif | None = None, look: Look | None = None
 ) -> list[Export]:
-    """One Export a file and class. class_of: see `choose_categories`; exif: see `data.exchange.placement.place`.
+    """One Export a file and class. class_of: see `choose_categories`; exif: see `data.exchange.placement.place`; look: at all
+    photos at once, `looked_at` without it.
 
     Raises RequestError when class_of names what is neither a folder nor a category.
     """
@@ -120,9 +130,12 @@ def read_exports(
     shapes: dict[str, Counter[str]] = defaultdict(Counter)
     for folder, file in read.items():
         shapes[folder.class_folder] += file.shapes()
+    paths = {folder: _paths(folder.file.parent, found) for folder, found in read.items()}
+    seen = (look or looked_at)(
+        list(dict.fromkeys(p for of_folder in paths.values() for p in of_folder.values() if isinstance(p, Path)))
+    )
     exports = []
-    for done, (folder, found) in enumerate(files.items()):
-        on_progress("read annotations", done, len(files))
+    for folder, found in files.items():
         export = Export(folder.class_name, folder.split)
         exports.append(export)
         try:
@@ -137,7 +150,7 @@ def read_exports(
                 reason = f"it is not called as the class and was left out; take it with --class {name!r}=CLASS"
                 export.note("", f"category {name!r} with {count} shapes", "noted", reason)
         others = [Export(name, folder.split) for name in dict.fromkeys(chosen.values()) if name != folder.class_name]
-        _read_photos(folder.file.parent, found, chosen, exif, [export, *others])
+        _read_photos(paths[folder], seen, found, chosen, exif, [export, *others])
         exports.extend(others)
     return exports
 
@@ -145,8 +158,32 @@ def read_exports(
 def read_export(folder: Path, class_name: str, split: str, exif: Exif | None = None) -> Export:
     """Read one folder with its annotation file. Raises AnnotationError when the file as a whole cannot be used."""
     found, export = read_coco(folder / ANNOTATION_FILE), Export(class_name, split)
-    _read_photos(folder, found, choose_categories(class_name, found.shapes(), {}), exif, [export])
+    paths = _paths(folder, found)
+    seen = looked_at([path for path in paths.values() if isinstance(path, Path)])
+    _read_photos(paths, seen, found, choose_categories(class_name, found.shapes(), {}), exif, [export])
     return export
+
+
+def looked_at(paths: Sequence[Path]) -> dict[Path, Seen]:
+    """What there is to know of photos besides their pixels."""
+    seen = {}
+    for path in paths:
+        try:
+            seen[path] = Seen(read_photo(path).shape[:2], exif_orientation(path))
+        except PhotoError as error:
+            seen[path] = Seen(None, error=str(error))
+    return seen
+
+
+def _paths(folder: Path, found: CocoFile) -> dict[int | str, Path | AnnotationError]:
+    """Where each photo of the file lies, by its key, or why that is not known."""
+    finder, paths = FileFinder(folder), dict[int | str, Path | AnnotationError]()
+    for photo in found.photos:
+        try:
+            paths[photo.key] = finder.find(photo.file_name)
+        except AnnotationError as error:
+            paths[photo.key] = error
+    return paths
 
 
 def choose_categories(class_name: str, shapes: Counter[str], class_of: Mapping[str, str]) -> dict[str, str]:
@@ -179,18 +216,29 @@ def is_called(category: str, class_name: str) -> bool:
     return set(words) <= prompts and not set(words) <= _SAY_NOTHING
 
 
-def _read_photos(folder: Path, found: CocoFile, chosen: Mapping[str, str], exif: Exif | None, exports: Sequence[Export]) -> None:
+def _read_photos(
+    paths: Mapping[int | str, Path | AnnotationError],
+    seen: Mapping[Path, Seen],
+    found: CocoFile,
+    chosen: Mapping[str, str],
+    exif: Exif | None,
+    exports: Sequence[Export],
+) -> None:
     """Into exports, one a class; what concerns a whole photo is told in the first."""
-    first, finder = exports[0], FileFinder(folder)
+    first = exports[0]
     for action, items in (("refused", found.refused), ("noted", found.notes)):
         for file_name, item, reason in items:
             first.note(file_name, item, action, reason)
     specks = Counter[str]()
     for photo in found.photos:
         try:
-            path = finder.find(photo.file_name)
-            size_hw = read_photo(path, photo.file_name).shape[:2]
-            placed = place(photo.stated_hw, size_hw, exif_orientation(path), exif)
+            path = paths[photo.key]
+            if isinstance(path, AnnotationError):
+                raise path
+            size_hw, orientation, reason = seen[path]
+            if size_hw is None:
+                raise PhotoError(reason)
+            placed = place(photo.stated_hw, size_hw, orientation, exif)
         except (PhotoError, AnnotationError) as error:
             first.note(photo.file_name, f"image {photo.key}", "refused", str(error))
             continue

@@ -14,12 +14,14 @@ HUMAN_MADE = ("imported", "drawn")
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """A photo by content. hash: sha256 of the bytes. path: below the workspace."""
+    """A photo by content. hash: sha256 of the bytes. path: below the workspace. view_hashes: (8, 32) uint8 as bytes
+    (`data.intake.duplicates.view_hashes`), None for a photo that came in before they were kept."""
 
     hash: str
     path: str
     height: int
     width: int
+    view_hashes: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ with their leases, bulk actions and honeypots have a file each; samples, runs, s
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import and_, func, select, update
+from sqlalchemy.orm import Session
 
 from core.errors import RequestError
 from data.store import tables as t
@@ -26,6 +27,17 @@ from data.store.reviews import STATE, Reviews, with_state
 class Store(Labels, Reviews, Batches, Honeypots, Drafts):
     # -- samples -------------------------------------------------------------------------------------------------------
 
+    def images(self) -> dict[str, ImageRecord]:
+        """Every photo, by its hash."""
+        columns = (t.ImageRow.hash, t.ImageRow.path, t.ImageRow.height, t.ImageRow.width, t.ImageRow.view_hashes)
+        with self._transaction() as session:
+            return {row.hash: ImageRecord(*row) for row in session.execute(select(*columns))}
+
+    def add_images(self, images: Iterable[ImageRecord]) -> None:
+        """Add photos that are not there yet; one that is gets its view hashes if it has none."""
+        with self._transaction() as session:
+            _add_images(session, images)
+
     def add_samples(self, images: Iterable[ImageRecord], samples: Iterable[NewSample]) -> int:
         """Add what is not there yet, each sample with its first label revision; returns how many samples are new.
 
@@ -33,8 +45,7 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         """
         added = 0
         with self._transaction() as session:
-            known_images = set(session.scalars(select(t.ImageRow.hash)))
-            session.add_all(t.ImageRow(**asdict(image)) for image in _unseen(images, known_images, lambda i: i.hash))
+            _add_images(session, images)
             session.flush()
             known = {(row.image_hash, row.class_name): row for row in session.scalars(select(t.SampleRow))}
             for sample in samples:
@@ -206,11 +217,15 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
             return pd.read_sql(query, connection)
 
 
-def _unseen(items: Iterable[Any], seen: set[Any], key: Any) -> Iterator[Any]:
-    for item in items:
-        if key(item) not in seen:
-            seen.add(key(item))
-            yield item
+def _add_images(session: Session, images: Iterable[ImageRecord]) -> None:
+    there = {row.hash: row for row in session.scalars(select(t.ImageRow))}
+    for image in images:
+        row = there.get(image.hash)
+        if row is None:
+            session.add(row := t.ImageRow(**asdict(image)))
+            there[image.hash] = row
+        elif row.view_hashes is None:
+            row.view_hashes = image.view_hashes
 
 
 def _newest_first(table: Any, *columns: Any) -> Any:

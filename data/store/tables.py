@@ -40,6 +40,7 @@ class ImageRow(Base):
     width: Mapped[int]
     px_per_mm: Mapped[float | None]
     scale_author: Mapped[str | None]
+    view_hashes: Mapped[bytes | None]
 
 
 class SampleRow(Base):

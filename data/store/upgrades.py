@@ -42,6 +42,9 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         "first.sample_id = label_revisions.sample_id AND "
         "json_extract(first.rle, '$.counts') = json_extract(label_revisions.rle, '$.counts'))",
     ),
+    (  # what likeness is told by; empty for photos that came in before
+        "ALTER TABLE images ADD COLUMN view_hashes BLOB",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

@@ -15,8 +15,9 @@ from core.masks.strokes import patch_between
 from core.photos import read_photo
 from dashboard import mask_editor
 from dashboard.gallery import probs_of
-from dashboard.mask_editor import LEAST_CONFIDENCE, RENEW_SECONDS, Prediction, make_ready, open_sample, save_draft, text_of
+from dashboard.mask_editor import RENEW_SECONDS, Prediction, make_ready, open_sample, save_draft, text_of
 from data.store.drafts import Stroke
+from training.review.tight_labels import seams_of
 from training.runs.opened import OpenedRun
 
 
@@ -37,7 +38,7 @@ class Browser:
 
     def look(self, locked=None):
         self.desk.use(self)
-        mask_editor.show_canvas(self.desk.store, self.opening, locked)
+        mask_editor.show_canvas(self.desk.workspace, self.opening, locked)
         self.data, self.receive = self.desk.shown
 
     def draw(self, rows, value=True, tool="brush"):
@@ -301,30 +302,19 @@ def boxed(store):
     return next(s for s in store.samples(class_name="taping") if s.box_only)
 
 
-def test_a_proposal_is_answered_with_the_seams_that_were_seen(ann, desk, store):
+def test_a_proposal_is_answered_with_the_seams_that_queue_and_training_take(ann, desk, store):
     ann.open(boxed(store))
     ann.send(ask={"what": "proposal", "id": 7, "load": ann.data["load"]})
-    answer = ann.data["answer"]
-    assert answer["id"] == 7
-    assert len(answer["seams"]) >= 1
-    for seam in answer["seams"]:
-        x, y, width, height = seam["box"]
-        points = np.array(seam["points"])
-        assert (points >= (x - 1, y - 1)).all()
-        assert (points <= (x + width + 1, y + height + 1)).all()
-        assert 0 < seam["width"] < max(width, height)
-
-
-def test_seams_of_little_confidence_are_not_proposed(ann, desk, store, monkeypatch):
-    seams = mask_editor.proposed(boxed(store).image_path, mask_editor.boxes_of(boxed(store), 1))
-    doubtful = [type(seam)(seam.points_xy, seam.width_px, LEAST_CONFIDENCE / 2, seam.box_xywh) for seam in seams]
-    monkeypatch.setattr(mask_editor, "proposed", lambda *_: doubtful)
-    ann.open(boxed(store)).send(ask={"what": "proposal", "id": 1, "load": ann.data["load"]})
-    assert ann.data["answer"] == {"id": 1, "seams": []}
+    expected = [seam for of_box in seams_of(desk.workspace, boxed(store)) for seam in of_box]
+    assert expected
+    assert ann.data["answer"] == {
+        "id": 7,
+        "seams": [{"points": s.points_xy.tolist(), "width": s.width_px, "confidence": s.confidence} for s in expected],
+    }
 
 
 def test_a_line_is_snapped_or_the_reason_told(ann, desk, store):
-    (seam, *_) = mask_editor.proposed(boxed(store).image_path, mask_editor.boxes_of(boxed(store), 1))
+    seam = next(seam for of_box in seams_of(desk.workspace, boxed(store)) for seam in of_box)
     ask = {"what": "snap", "points": seam.points_xy.tolist(), "search": 12, "load": ann.open(boxed(store)).data["load"]}
     ann.send(ask={**ask, "id": 1})
     assert ann.data["answer"]["width"] > 0

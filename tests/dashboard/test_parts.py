@@ -10,11 +10,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.errors import RequestError
-from core.seams.seams import propose_seams, snap_seam
 from dashboard import charts
 from dashboard.label_changes import around
 from dashboard.media import photo_bytes
-from dashboard.seam_help import _SIDE_PX, _shrunk, boxes_of, proposed, snapped
 from dashboard.sizes import _length_px
 from dashboard.state import _range_of, sentences
 
@@ -64,49 +62,6 @@ LINE = {"x1": -30, "y1": 20, "x2": 30, "y2": -60}
 )
 def test_a_lines_length_is_in_pixels_of_the_photo(drawing, length):
     assert _length_px(drawing, 2.5) == pytest.approx(length)
-
-
-# -- help with seams -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def large(workspace, store):
-    """A joint's photo four times as large as seams are looked for in; its path, and the factor."""
-    sample = next(s for s in store.samples(class_name="taping") if s.box_only)
-    path = workspace.photo_path(sample.image_path)
-    with Image.open(path) as image:
-        factor = 2 * _SIDE_PX // max(image.size)
-        image.resize((image.width * factor, image.height * factor)).save(path, quality=95)
-    return sample
-
-
-def test_on_a_large_photo_a_seam_is_found_on_a_smaller_one_and_told_in_the_photos_pixels(large):
-    photo, factor = _shrunk(large.image_path)
-    assert max(photo.shape[:2]) == pytest.approx(_SIDE_PX, abs=1)
-    whole = [0.0, 0.0, photo.shape[1] * factor, photo.shape[0] * factor]
-    expected = propose_seams(photo, [side / factor for side in whole])
-    found = proposed(large.image_path, [whole])
-    assert len(found) == len(expected) >= 1
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours.points_xy, theirs.points_xy * factor)
-        assert ours.width_px == pytest.approx(theirs.width_px * factor)
-        assert ours.box_xywh == tuple(whole)
-    line = found[0].points_xy + 5
-    moved = snapped(large.image_path, line, 40, [whole])
-    again = snap_seam(photo, line / factor, 40 / factor, [[side / factor for side in whole]])
-    np.testing.assert_allclose(moved.points_xy, again.points_xy * factor)
-    assert moved.width_px == pytest.approx(again.width_px * factor)
-
-
-def test_boxes_are_those_of_the_import_else_one_around_each_part(workspace, store):
-    boxed = next(s for s in store.samples(class_name="taping") if s.boxes)
-    assert boxes_of(boxed, boxed.revision) == boxed.boxes
-    drawn = next(s for s in store.samples(class_name="cracks"))
-    mask = np.zeros(drawn.size_hw, bool)
-    mask[5:10, 20:60], mask[10, 60], mask[50:80, 3] = True, True, True  # the pixel touches the first part at its corner
-    saved = store.save_label(drawn.id, mask, based_on=drawn.revision, author="Ann", tool="editor")
-    without = type(drawn)(**{**vars(drawn), "boxes": []})
-    assert boxes_of(without, saved.number) == [[20, 5, 41, 6], [3, 50, 1, 30]]
 
 
 # -- media ---------------------------------------------------------------------------------------------------------------

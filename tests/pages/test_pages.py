@@ -234,19 +234,26 @@ def test_a_run_that_ended_early_is_resumed_from_its_page(trained, store, monkeyp
     assert resumed == [trained]
 
 
+def segment(app):
+    return next(button for button in app.button if button.label == "Segment").click().run()
+
+
 def test_prompt_lab_starts_from_the_runs_settings_and_names_a_wrong_one(trained, show):
-    app = show("prompt_lab")
+    app = segment(show("prompt_lab"))
     assert [slider.value for slider in app.slider] == [0.5, 0.5]
     app.number_input(key=f"inference_run {trained}_tiles").set_value(10).run()
-    assert "inference.tiles" in app.error[0].value
+    assert "inference.tiles" in segment(app).error[0].value
 
 
-def test_prompt_lab_looks_again_for_a_prompt_but_not_for_a_threshold(trained, monkeypatch, show):
+def test_prompt_lab_computes_when_asked_and_not_again_for_a_threshold(trained, monkeypatch, show):
     looks, predict = [], Predictor.predict
     monkeypatch.setattr(Predictor, "predict", lambda *asked: looks.append(asked[2]) or predict(*asked))
     app = show("prompt_lab")
-    app.slider[0].set_value(0.2).run()
+    assert looks == []
+    segment(app).slider[0].set_value(0.2).run()
     assert looks == [["segment wall crack", "segment joint tape"]]
     app.text_area[0].set_value("segment crack").run()
+    assert len(app.slider) == 0  # what was found before is not what is asked for now
+    segment(app)
     assert looks[1:] == [["segment crack"]]
     assert not app.exception

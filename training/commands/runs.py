@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Annotated
 
+import psutil
 import typer
 
 from core.errors import RequestError
@@ -11,6 +12,9 @@ from training.commands.options import JsonOption, SetOption, SplitOption, Worksp
 from training.config import load_config
 from training.runs.opened import OpenedRun
 from training.terminal import comparison_table, emit, metrics_table, progress, runs_table, show_event, stderr
+
+LOW_PRIORITY = psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else 10
+"""Of processes that train, who also leave one of more than two cores alone: people at the dashboard come first."""
 
 
 @app.command()
@@ -38,10 +42,14 @@ def resume(run: str, workspace: WorkspaceOption, as_json: JsonOption = False) ->
 
 
 def _execute(run: OpenedRun, as_json: bool, *, resume: bool = False) -> None:
+    import torch
     from accelerate import PartialState
 
     from training.runs.execution import execute
 
+    psutil.Process().nice(LOW_PRIORITY)
+    if (threads := torch.get_num_threads()) > 2:
+        torch.set_num_threads(threads - 1)
     stderr.print(f"run {run.id} on {run.record.label_set}")
     with progress() as on_progress:
         outcome = execute(run, partial(show_event, on_progress), resume=resume)

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.masks.mask import Mask, Rle, decode_rle, encode_rle
+from core.progress import Progress, silent
+from core.seams.seams import seam_mask
 from data.store.records import NewLabel, Sample
 from data.store.reviews import UNDECIDED
 from data.store.store import Store
 from data.workspace import Workspace
-from training.review.tight_labels import SEAM_CLASS, propose_label
+from training.review.tight_labels import SEAM_CLASS, find_seams, seams_of
 from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at
 
@@ -48,14 +50,15 @@ def model_proposals(run: OpenedRun, class_name: str | None = None) -> list[Propo
     return proposals(run.store, propose, class_name)
 
 
-def seam_proposals(workspace: Workspace, class_name: str | None = None) -> list[Proposal]:
+def seam_proposals(workspace: Workspace, class_name: str | None = None, on_progress: Progress = silent) -> list[Proposal]:
     """The joints found inside the boxes of box-only labels that wait; a sample is as sure as its least sure seam."""
+    find_seams(workspace, [s for s in _waiting(workspace.store, class_name) if _holds_seams(s)], on_progress)
 
     def propose(sample: Sample) -> tuple[Rle, float] | None:
-        if not sample.is_box or sample.class_name != SEAM_CLASS:
+        if not _holds_seams(sample):
             return None
-        mask, seams = propose_label(workspace, sample)
-        return (encode_rle(mask), min(seam.confidence for seam in seams)) if seams else None
+        seams = [seam for of_box in seams_of(workspace, sample) for seam in of_box]
+        return (encode_rle(seam_mask(seams, sample.size_hw)), min(seam.confidence for seam in seams)) if seams else None
 
     return proposals(workspace.store, propose, class_name)
 
@@ -64,14 +67,26 @@ def proposals(
     store: Store, propose: Callable[[Sample], tuple[Rle, float] | None], class_name: str | None = None
 ) -> list[Proposal]:
     """What `propose` offers for the samples that wait: (mask, confidence), or None where it has nothing to offer."""
-    taken, honeypots = store.leases(), store.honeypots()
     found = []
-    for sample in store.samples(class_name=class_name):
-        if sample.review_state in UNDECIDED and sample.id not in taken and sample.id not in honeypots:
-            offered = propose(sample)
-            if offered is not None:
-                found.append(Proposal(sample, *offered))
+    for sample in _waiting(store, class_name):
+        offered = propose(sample)
+        if offered is not None:
+            found.append(Proposal(sample, *offered))
     return sorted(found, key=lambda proposal: (-proposal.confidence, proposal.sample.id))
+
+
+def _waiting(store: Store, class_name: str | None) -> list[Sample]:
+    """Nobody decided on them, has them, or is tested by them."""
+    taken, honeypots = store.leases(), store.honeypots()
+    return [
+        sample
+        for sample in store.samples(class_name=class_name)
+        if sample.review_state in UNDECIDED and sample.id not in taken and sample.id not in honeypots
+    ]
+
+
+def _holds_seams(sample: Sample) -> bool:
+    return sample.is_box and sample.class_name == SEAM_CLASS
 
 
 def mask_confidence(probs: NDArray[np.uint8], threshold: float) -> float:

@@ -1,50 +1,77 @@
 """Tight labels for box-only samples: the joints inside their boxes, as the review desk offers them and training takes them."""
 
-from skimage.measure import label as connected
-from skimage.measure import regionprops
+from collections.abc import Sequence
 
-from core.masks.mask import Mask, decode_rle, encode_rle
+import numpy as np
+
+from core.masks.mask import decode_rle, encode_rle, fill_box, part_boxes
 from core.models.box_sam import BoxSam
 from core.photos import read_photo
+from core.progress import Progress, silent
 from core.seams.seams import Seam, seam_mask
 from core.settings import LabelSettings
 from core.train.dataset import Example
 from data.store.records import LabelRevision, Sample
 from data.workspace import Workspace
-from training.review.kept_seams import kept_seams
+from training.review.kept_seams import keep_seams, kept_seams
 
 SEAM_CLASS = "taping"  # a crack in a box has no straight line to find
 
 
-def propose_label(workspace: Workspace, sample: Sample, sam: BoxSam | None = None) -> tuple[Mask, list[Seam]]:
-    """What the sample's boxes really hold: mask (H, W) bool and the seams found. Nothing is saved.
+def seams_of(workspace: Workspace, sample: Sample) -> list[list[Seam]]:
+    """The seams found in each of the sample's boxes (`core.seams.seams.propose_seams`), the same ones for desk, queue and
+    training; found once and kept in the workspace.
 
-    sam: its mask is proposed instead of the seams' bands. A sample imported before boxes were kept takes the connected
-    regions of its first label for boxes. Raises PhotoError.
+    A sample imported before boxes were kept takes the connected regions of its first label for boxes. Raises PhotoError.
     """
-    boxes = sample.boxes or region_boxes(decode_rle(workspace.store.label(sample.id, 1).rle))
-    return _proposed(workspace, sample, boxes, sam)
+    path = workspace.photo_path(sample.image_path)
+    return kept_seams(workspace.seams, sample.image_hash, boxes_of(workspace, sample), lambda: read_photo(path))
+
+
+def find_seams(workspace: Workspace, samples: Sequence[Sample], on_progress: Progress = silent) -> None:
+    """Have the seams of these samples kept (see `seams_of`): on all cores, for a photo takes a second."""
+    keep_seams(
+        workspace.seams,
+        [(s.image_hash, boxes_of(workspace, s), workspace.photo_path(s.image_path)) for s in samples],
+        on_progress,
+    )
+
+
+def boxes_of(workspace: Workspace, sample: Sample) -> list[list[float]]:
+    """The boxes that the sample was imported with, [x, y, width, height] in px."""
+    return sample.boxes or part_boxes(decode_rle(workspace.store.label(sample.id, 1).rle))
+
+
+def becomes_tight(sample: Sample, revision: LabelRevision, labels: LabelSettings) -> bool:
+    """Whether the label is still a box around a joint, and the settings ask for what is in it."""
+    return labels.boxes != "box" and sample.is_box_in(revision) and sample.class_name == SEAM_CLASS
 
 
 def with_tight_label(
     workspace: Workspace, example: Example, sample: Sample, revision: LabelRevision, labels: LabelSettings, sam: BoxSam | None
 ) -> Example:
-    """The example with its boxes replaced as `labels.boxes` says; what is no box label of a joint any more stays as it is."""
-    if labels.boxes == "box" or not sample.is_box_in(revision) or sample.class_name != SEAM_CLASS:
+    """The example with its boxes replaced as `labels.boxes` says; what is no box label of a joint any more stays as it is.
+
+    sam: its mask is taken in place of the seams' bands. In a box without a seam nobody knows where the joint is: there
+    training does not look.
+    """
+    if not becomes_tight(sample, revision, labels):
         return example
+    boxes = boxes_of(workspace, sample)
     boxed = decode_rle(example.rle)
-    tight = _proposed(workspace, sample, sample.boxes or region_boxes(boxed), sam)[0]
-    ignore = encode_rle(boxed & ~tight) if labels.boxes == "weak" else None
-    return Example(example.sample_id, example.name, example.class_name, example.photo_path, encode_rle(tight), ignore)
-
-
-def _proposed(workspace: Workspace, sample: Sample, boxes: list[list[float]], sam: BoxSam | None) -> tuple[Mask, list[Seam]]:
-    path = workspace.photo_path(sample.image_path)
-    seams = kept_seams(workspace.seams, sample.image_hash, boxes, lambda: read_photo(path))
-    return (sam(read_photo(path), boxes) if sam is not None else seam_mask(seams, sample.size_hw)), seams
-
-
-def region_boxes(mask: Mask) -> list[list[float]]:
-    """[x, y, width, height] of each connected region, in px."""
-    bounds = (region.bbox for region in regionprops(connected(mask)))
-    return [[float(left), float(top), float(right - left), float(bottom - top)] for top, left, bottom, right in bounds]
+    if sam is not None:
+        tight, unknown = sam(read_photo(example.photo_path), boxes), np.zeros_like(boxed)
+    else:
+        by_box = seams_of(workspace, sample)
+        tight = seam_mask([seam for seams in by_box for seam in seams], sample.size_hw)
+        empty = [fill_box(box, sample.size_hw) for box, seams in zip(boxes, by_box, strict=True) if not seams]
+        unknown = np.logical_or.reduce([np.zeros_like(boxed), *empty])
+    ignore = (boxed if labels.boxes == "weak" else unknown) & ~tight
+    return Example(
+        example.sample_id,
+        example.name,
+        example.class_name,
+        example.photo_path,
+        encode_rle(tight),
+        encode_rle(ignore) if ignore.any() else None,
+    )

@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +24,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import DrywallError, RequestError
 from core.files import write_atomically
+from core.metrics.table import all_metrics
 from core.models.box_sam import BoxSam
 from core.models.clipseg import PromptSegmenter
 from core.models.number_formats import available
+from core.models.predictor import Predictor
+from core.progress import Progress, silent
 from core.settings import LabelSettings
 from core.train.dataset import Example, PromptedDataset
 from core.train.feature_cache import FeatureCache
 from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
+from data.store.records import Sample
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig
 from training.inference.formats import machine_format, recorded_formats
-from training.review.tight_labels import with_tight_label
+from training.review.tight_labels import becomes_tight, find_seams, with_tight_label
 from training.runs.folder import RunFolder
 from training.runs.model_card import model_card
 from training.runs.opened import OpenedRun
@@ -109,9 +115,9 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
     return outcome
 
 
-def _labelled(store: Store, split: str) -> bool:
+def _labelled(store: Store, split: str) -> list[Sample]:
     labels = store.labels()
-    return any(sample.id in labels for sample in store.samples(split=split))
+    return [sample for sample in store.samples(split=split) if sample.id in labels]
 
 
 def _formats(folder: RunFolder, config: RunConfig) -> dict[str, str]:
@@ -157,7 +163,11 @@ def _is_full_disk(error: BaseException) -> bool:
 
 
 def examples(
-    workspace: Workspace, split: str, label_set: str | None = None, labels: LabelSettings | None = None
+    workspace: Workspace,
+    split: str,
+    label_set: str | None = None,
+    labels: LabelSettings | None = None,
+    on_progress: Progress = silent,
 ) -> list[Example]:
     """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
 
@@ -166,22 +176,32 @@ def examples(
     labels = labels or LabelSettings()
     sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
     revisions = workspace.store.labels(label_set)
-    found = []
-    for s in workspace.store.samples(split=split):
-        if (revision := revisions.get(s.id)) is not None:
-            example = Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle)
-            found.append(with_tight_label(workspace, example, s, revision, labels, sam))
-    if not found:
+    labelled = [(s, revisions[s.id]) for s in workspace.store.samples(split=split) if s.id in revisions]
+    if not labelled:
         raise RequestError(f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)")
-    return found
+    if sam is None:
+        find_seams(workspace, [s for s, revision in labelled if becomes_tight(s, revision, labels)], on_progress)
+    return [
+        with_tight_label(
+            workspace,
+            Example(s.id, s.file_name, s.class_name, workspace.photo_path(s.image_path), revision.rle),
+            s,
+            revision,
+            labels,
+            sam,
+        )
+        for s, revision in labelled
+    ]
 
 
 def _train(
     run: OpenedRun, config: RunConfig, tell: Callable[[Event], None], should_stop: Callable[[], bool], resume: bool
 ) -> Outcome:
     folder, record = run.folder, run.record
-    train_examples = examples(run.workspace, "train", record.label_set, config.labels)
-    val_examples = examples(run.workspace, "val", record.label_set, config.labels)
+    seeking = partial(_tell_seams, tell)
+    train_examples = examples(run.workspace, "train", record.label_set, config.labels, seeking)
+    val_examples = examples(run.workspace, "val", record.label_set, config.labels, seeking)
+    tested = len(_labelled(run.store, "test"))
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
@@ -205,6 +225,7 @@ def _train(
         augment=config.augment,
         views=config.cache.views if config.cache.max_gb else 0,
         seed=settings.seed,
+        others=settings.others,
     )
     val_set = PromptedDataset(val_examples, config.synonyms, settings.size_px, train=False)
 
@@ -228,7 +249,26 @@ def _train(
         resume_from=state,
         should_stop=should_stop,
         features=_feature_cache(run.workspace, segmenter, config),
+        scoring_seconds=_scoring_seconds(segmenter, config, val_examples, tested) if settings.minutes else 0.0,
     )
+
+
+def _tell_seams(tell: Callable[[Event], None], what: str, done: int, total: int) -> None:
+    if done % 20 == 0 or done == total:
+        tell({"event": "seams", "done": done, "total": total})
+
+
+def _scoring_seconds(segmenter: PromptSegmenter, config: RunConfig, val: list[Example], tested: int) -> float:
+    """What choosing thresholds and scoring the test split will take, from looks at a few photos, the first of which warms up."""
+    predictor, seconds = Predictor(segmenter, config.inference), 0.0
+    for number, example in enumerate(val[:6]):
+        began = time.monotonic()
+        photo, truth = example.read()
+        found = predictor.predict(photo, [config.synonyms[example.class_name][0]])[0]
+        all_metrics(found.mask(), truth, predictor.grid_hw(truth.shape))
+        seconds = seconds + (time.monotonic() - began) * (number > 0)
+    looks = tested + config.train.threshold_per_class * len(val)
+    return 1.2 * looks * seconds / max(1, min(len(val), 6) - 1)
 
 
 def _feature_cache(workspace: Workspace, segmenter: PromptSegmenter, config: RunConfig) -> FeatureCache | None:

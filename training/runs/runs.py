@@ -127,14 +127,24 @@ class RunProgress:
     steps: list[dict[str, Any]]
 
 
+def steps_of(step: dict[str, Any]) -> tuple[int, int]:
+    """How many steps were taken after this one, and how many are planned; events from before 0.3 do not say it themselves."""
+    if "planned" in step:
+        return step["taken"], step["planned"]
+    return (step["epoch"] - 1) * step["steps"] + step["step"], step["steps"] * step["epochs"]
+
+
 def progress_of(events: list[dict[str, Any]]) -> RunProgress:
-    """Time left is extrapolated from the steps so far, as if every epoch were run; early stopping only makes it shorter."""
+    """Time left is extrapolated from the steps so far, as if every step were run; early stopping only makes it shorter."""
     epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
     steps = [event for event in events if event["event"] == "step"]
     if not steps:
-        return RunProgress(0.0, "starting", None, epochs, [])
+        seams = next((event for event in reversed(events) if event["event"] == "seams"), None)
+        what = f"looking for seams in boxes, {seams['done']} of {seams['total']} photos" if seams else "starting"
+        return RunProgress(0.0, what, None, epochs, [])
     last = steps[-1]
-    share = ((last["epoch"] - 1) * last["steps"] + last["step"]) / (last["steps"] * last["epochs"])
+    taken, planned = steps_of(last)
+    share = taken / planned
     what = f"epoch {last['epoch']} of {last['epochs']}, step {last['step']} of {last['steps']}"
     if len(epochs) == last["epoch"]:
         what = f"epoch {last['epoch']} of {last['epochs']} done"
@@ -142,7 +152,7 @@ def progress_of(events: list[dict[str, Any]]) -> RunProgress:
         if any(event["event"] == name for event in events):
             share, what = 1.0, doing
     start = next(event for event in reversed(events) if event["event"] == "started")
-    done_before = start.get("epoch", 0) / last["epochs"]  # a resumed run began there
+    done_before = start.get("epoch", 0) * last["steps"] / planned  # a resumed run began there
     elapsed = (datetime.fromisoformat(last["time"]) - datetime.fromisoformat(start["time"])).total_seconds()
     left = elapsed * (1 - share) / (share - done_before) if share > done_before else None
     return RunProgress(min(share, 1.0), what, left, epochs, steps)

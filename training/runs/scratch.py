@@ -13,11 +13,14 @@ SCRATCH = "scratch"
 """The checkpoint name that stands for untrained weights."""
 _END = "</w>"
 _START_TOKEN, _STOP_TOKEN = "<|startoftext|>", "<|endoftext|>"
-_SIDE_PX, _CONTEXT = 352, 77
+_SIDE_PX, _CONTEXT = 128, 77
 
 
-def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128, layers: int = 4) -> PromptSegmenter:
-    """A compact CLIPSeg with random weights: patches of 16 px, `layers` vision layers of which three are extracted."""
+def untrained_segmenter(
+    prompts: Iterable[str], seed: int, *, hidden: int = 128, layers: int = 4, side_px: int = _SIDE_PX
+) -> PromptSegmenter:
+    """A compact CLIPSeg with random weights: patches of 16 px of a square of side_px, `layers` vision layers of which three are
+    extracted. So small a square is context for the branch that stands behind it, not a mask of its own."""
     torch.manual_seed(seed)
     tokenizer = byte_level_tokenizer(prompts)
     tower = {"num_hidden_layers": layers, "num_attention_heads": 4, "hidden_size": hidden, "intermediate_size": 4 * hidden}
@@ -33,7 +36,7 @@ def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128,
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
         },
-        vision_config={**tower, "patch_size": 16, "image_size": _SIDE_PX},
+        vision_config={**tower, "patch_size": 16, "image_size": side_px},
         projection_dim=64,
         reduce_dim=64,
         decoder_intermediate_size=256,
@@ -41,7 +44,7 @@ def untrained_segmenter(prompts: Iterable[str], seed: int, *, hidden: int = 128,
         extract_layers=[layers // 3, 2 * layers // 3, layers - 1],
     )
     images = ViTImageProcessorPil(
-        size={"height": _SIDE_PX, "width": _SIDE_PX},
+        size={"height": side_px, "width": side_px},
         image_mean=[0.485, 0.456, 0.406],  # as the published CLIPSeg checkpoints, which use ImageNet's
         image_std=[0.229, 0.224, 0.225],
     )

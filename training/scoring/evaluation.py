@@ -17,7 +17,7 @@ from data.store.store import Store
 from training.inference.predictors import mask_name
 from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
-from training.scoring.scores import advice, mean, means
+from training.scoring.scores import advice, mean, means, truths
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
 
 LABELS_OF = ("all", "human")
@@ -97,7 +97,7 @@ def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> di
         "labels": labels_of,
         "classes": {str(name): means(of_class) for name, of_class in table.groupby("class_name")},
         "overall": means(table),
-        "advice": advice(table),
+        "advice": [*truths(table), *advice(table)],
     }
 
 

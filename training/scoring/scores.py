@@ -32,6 +32,22 @@ def mean(values: pd.Series) -> float | None:
     return None if values.isna().any() else float(np.mean(values.to_numpy(float)))
 
 
+def truths(table: pd.DataFrame) -> list[str]:
+    """A sentence for each class with labels that are boxes: what its figures are measured against. Columns used: class_name,
+    is_box, human_made."""
+    sentences = []
+    for class_name, rows in table.groupby("class_name"):
+        boxes = int(rows["is_box"].sum())
+        if boxes:
+            proposals = int((~rows["human_made"].astype(bool)).sum())
+            drawn = len(rows) - boxes - proposals
+            sentences.append(
+                f"{class_name}: {boxes} of {len(rows)} labels are boxes as delivered, {proposals} accepted proposals, {drawn} drawn; "
+                "against boxes a band is judged by box IoU, plain IoU counts the bare wall in them."
+            )
+    return sentences
+
+
 def advice(table: pd.DataFrame) -> list[str]:
     """A sentence for each class in which the model's grid holds IoU down. Columns used: class_name, ceiling."""
     sentences = []

@@ -28,12 +28,13 @@ from core.models.number_formats import fastest, in_format, pays, product_seconds
 from core.models.predictor import Predictor
 from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
-from core.settings import LossSettings
+from core.settings import BranchSettings, LossSettings
 from core.train.feature_cache import FeatureCache
 from core.train.losses import SegmentationLoss
 from data.synthetic.walls import make_scene
+from training.config import load_config
 from training.inference.folder import photos_in, score_folder
-from training.runs.scratch import byte_level_tokenizer
+from training.runs.scratch import byte_level_tokenizer, untrained_segmenter
 
 EPOCHS, TRAIN_SAMPLES, VAL_SAMPLES = 18, 4_588, 982
 """The published schedule."""
@@ -54,12 +55,14 @@ class Row:
 @dataclass(frozen=True)
 class Size:
     """How large what is timed is. config: what `CLIPSegConfig` takes, the tokenizer's numbers aside. photos: in a folder;
-    batch: samples of a training step; product_side: of the square matrices behind the share of the machine's peak."""
+    batch: samples of a training step; product_side: of the square matrices behind the share of the machine's peak; crop: side
+    of what the compact model is trained on."""
 
     config: dict[str, Any]
     photos: int
     batch: int
     product_side: int
+    crop: int = 320
 
 
 PUBLISHED_SIZE = Size({"vision_config": {"patch_size": 16, "image_size": 224}, "text_config": {}}, 64, 8, 2048)
@@ -243,6 +246,39 @@ class Bench:
         self._trained = step, filled, validation
         return self._trained
 
+    def train_step_compact(self) -> Row:
+        """A step of `recommended` on the compact model: forward, backward, AdamW; the reference as it was in 0.2: a square of
+        352 px, a branch that begins at half resolution, clDice by max pooling at full resolution."""
+        recipe = load_config("recommended")
+        before = untrained_segmenter(self.prompts, 0, side_px=352)
+        before.add_branch(BranchSettings(width=24, fold=2))
+        now = untrained_segmenter(self.prompts, 0)
+        assert recipe.model.branch is not None
+        now.add_branch(recipe.model.branch)
+        pixel_terms, terms = SegmentationLoss(recipe.loss.changed(cldice=0.0)), SegmentationLoss(recipe.loss)
+        batch, crop = self.size.batch, self.size.crop
+        photos, masks = torch.rand(batch, 3, crop, crop), torch.zeros(batch, crop, crop)
+        masks[:, :, crop // 3 : crop // 3 + 8] = 1
+        prompts = [self.prompts[number % len(self.prompts)] for number in range(batch)]
+
+        def losses_before(logits: torch.Tensor) -> torch.Tensor:
+            return pixel_terms(logits, masks) + recipe.loss.cldice * _pooled_cldice(logits, masks, recipe.loss.cldice_steps)
+
+        def stepping(segmenter: PromptSegmenter, loss_of: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[], None]:
+            attend_by_matmul(segmenter.trained_layers())
+            optimizer = torch.optim.AdamW([p for p in segmenter.train().parameters() if p.requires_grad], lr=1e-4)
+
+            def step() -> None:
+                loss_of(segmenter(photos, prompts)).backward()
+                optimizer.step()
+                optimizer.zero_grad()
+
+            return step
+
+        return self._compare(
+            stepping(before, losses_before), stepping(now, lambda logits: terms(logits, masks)), "fp32", per=batch
+        )
+
     # -- variants that were tried ------------------------------------------------------------------------------------
 
     def attention_kernel(self) -> Row:
@@ -324,6 +360,7 @@ NAMES = (
     "folder_scoring",
     "train_epoch_cached",
     "published_schedule",
+    "train_step_compact",
     "attention_kernel",
     "torch_compile",
 )
@@ -356,6 +393,27 @@ def _product_flops(inputs: torch.Size, *_: Any, out_shape: torch.Size, **__: Any
 
 _INT8 = {torch.ops.quantized.linear_dynamic: _product_flops}
 """What the counter does not know of itself."""
+
+
+def _pooled_cldice(logits: torch.Tensor, target: torch.Tensor, steps: int) -> torch.Tensor:
+    """Soft clDice loss as published (Shit et al. 2021): every erosion and dilation a max pooling. Shapes (B, H, W)."""
+
+    def erode(mask: torch.Tensor) -> torch.Tensor:
+        return -torch.maximum(F.max_pool2d(-mask, (3, 1), 1, (1, 0)), F.max_pool2d(-mask, (1, 3), 1, (0, 1)))
+
+    def skeleton(mask: torch.Tensor) -> torch.Tensor:
+        found = F.relu(mask - F.max_pool2d(erode(mask), 3, 1, 1))
+        for _ in range(steps):
+            mask = erode(mask)
+            removed = F.relu(mask - F.max_pool2d(erode(mask), 3, 1, 1))
+            found = found + F.relu(removed - found * removed)
+        return found
+
+    probs, true = logits.sigmoid()[:, None], target[:, None]
+    shares = []
+    for line, mask in ((skeleton(probs), true), (skeleton(true), probs)):
+        shares.append(((line * mask).sum((1, 2, 3)) + 1) / (line.sum((1, 2, 3)) + 1))
+    return (1 - 2 * shares[0] * shares[1] / (shares[0] + shares[1])).mean()
 
 
 def _copy(clipseg: CLIPSegForImageSegmentation) -> CLIPSegForImageSegmentation:

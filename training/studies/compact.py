@@ -1,20 +1,16 @@
-"""Make the shipped compact checkpoint: `python -m training.studies.compact FOLDER` (`make compact-model`).
+"""Make the shipped compact checkpoint: `python -m training.studies.compact FOLDER EXPORTS` (`make compact-model`).
 
-Paints photos, trains on them from random weights in three stages (`STAGES`, each a file in `configs`), scores the result on
-photos that training never saw and puts it, with a model card that carries the figures, into `core/checkpoints/compact`. About
-an hour and a half on 2 cores. Started again on the same folder, it goes on with the stage that did not end.
+Paints walls, trains from random weights on them and the train split of the real exports together (`configs/compact.yaml`),
+measures the result (`training.studies.accuracy`) and puts it, with a model card that carries the figures, into
+`core/checkpoints/compact`. Started again on the same folder, it goes on with what did not end.
 """
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from core.masks.mask import decode_rle
-from core.metrics.overlap import count_pixels, iou
 from core.models.clipseg import COMPACT_FOLDER
 from data.intake.preparation import prepare
 from data.synthetic.export import write_exact_export
@@ -23,103 +19,77 @@ from training.config import load_config
 from training.runs.execution import execute
 from training.runs.model_card import model_card
 from training.runs.opened import OpenedRun
-from training.runs.runs import create_run
-from training.runs.scratch import SCRATCH
-from training.scoring.stored_probs import mask_at
+from training.runs.runs import check_resumable, create_run
+from training.studies.accuracy import MeasureSize, as_markdown, measure
 
 SEED = 7
-PHOTOS = (2400, 120, 160)
-STAGES = ("scratch", "scratch_finish", "scratch_full")
-"""From random weights, then on from there at a lower rate, then at the photos' own resolution."""
+PHOTOS = (400, 40, 160)
+RECIPE = "compact"
+CREDIT = """The real photos are two public data sets, both CC BY 4.0:
+"cracks" by a Roboflow user (universe `fyp-ny1jt/cracks-3ii36`, export of the copy `segmentation-nlngf/cracks-3ii36-johwn` v1)
+and "Drywall-Join-Detect" by a Roboflow user (universe `objectdetect-pu6rn/drywall-join-detect` v2)."""
 
 
 def make_compact(
     folder: Path,
+    exports: Path,
     target: Path = COMPACT_FOLDER,
     photos: tuple[int, int, int] = PHOTOS,
     size_hw: tuple[int, int] = (640, 640),
     settings: dict[str, Any] | None = None,
     workers: int = 2,
+    measured: MeasureSize | None = None,
 ) -> None:
-    """Everything from painting to the card in `target`. photos: how many to train on, choose by and measure; size_hw: of each.
-    settings: on top of every stage's own."""
+    """Everything from painting to the card in `target`. exports: raw exports of real photos. photos: how many to paint to train
+    on, choose by and measure; size_hw: of each. settings: on top of the recipe's own."""
     raw, workspace = folder / "raw", Workspace.open(folder / "workspace")
-    store = workspace.store
-    if not store.samples():
-        write_exact_export(raw, SEED, photos, size_hw, workers)
-        prepare(raw, workspace, keep_source=True)
-    ended = {run.name: run for run in store.runs() if run.status == "finished"}
-    seconds, checkpoint = 0.0, SCRATCH
-    for stage in STAGES:
-        if stage not in ended:
-            run = create_run(workspace, load_config(stage).changed(name=stage, checkpoint=checkpoint).changed(**settings or {}))
-            execute(OpenedRun(workspace, run.id), _report)
-            ended[stage] = store.run(run.id)
-        seconds += ended[stage].seconds or 0
-        checkpoint = str(OpenedRun(workspace, ended[stage].id).folder.best_checkpoint)
-    publish(OpenedRun(workspace, ended[STAGES[-1]].id), seconds, target)
-    store.close()
+    if not raw.is_dir():
+        write_exact_export(folder / "painting", SEED, photos, size_hw, workers)
+        (folder / "painting").rename(raw)
+    if not any(sample.file_name.startswith("wall_") for sample in workspace.store.samples()):
+        _bring_together(workspace, exports, raw)
+    publish(_trained(workspace, settings or {}), exports, target, measured or MeasureSize())
+    workspace.store.close()
 
 
-def publish(run: OpenedRun, seconds: float, target: Path) -> None:
-    """Copy the run's checkpoint to `target`, with a card that tells its stages and its measured figures."""
-    figures, record, folder = measure(run), run.record, run.folder
+def _bring_together(workspace: Workspace, exports: Path, raw: Path) -> None:
+    """Real photos split by group exactly as they are alone, then the generated walls in their own splits."""
+    prepare(exports, workspace)
+    real = {sample.id: sample for sample in workspace.store.samples()}
+    prepare(raw, workspace, keep_source=True)
+    samples = [real.get(sample.id, sample) for sample in workspace.store.samples()]
+    workspace.store.set_groups_and_splits({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
+
+
+def _trained(workspace: Workspace, settings: dict[str, Any]) -> OpenedRun:
+    """The run, finished: the one that is there, or else gone on with or begun anew."""
+    newest = next(iter(workspace.store.runs()), None)
+    if newest is None or (newest.status != "finished" and not OpenedRun(workspace, newest.id).folder.last_state.is_file()):
+        newest = create_run(workspace, load_config(RECIPE).changed(**settings))
+        execute(OpenedRun(workspace, newest.id), _report)
+    elif newest.status != "finished":
+        check_resumable(OpenedRun(workspace, newest.id))
+        execute(OpenedRun(workspace, newest.id), _report, resume=True)
+    return OpenedRun(workspace, newest.id)
+
+
+def publish(run: OpenedRun, exports: Path, target: Path, measured: MeasureSize) -> None:
+    """Copy the run's checkpoint to `target`, with a card that tells its sources and its measured figures."""
+    figures = measure(run.folder.best_checkpoint, run.workspace, run.config.synonyms, measured)
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(folder.best_checkpoint, target)
-    stages = " then ".join(f"configs/{stage}.yaml" for stage in STAGES)
-    config = run.config.changed(name="compact", checkpoint=f"random weights ({stages})")
-    started = next(event for event in folder.read_events() if event["event"] == "started")
-    hashes = {split: {sample.image_hash for sample in run.store.samples(split=split)} for split in ("train", "test")}
-    photos = {split: len(found) for split, found in hashes.items()}
-    section = _section(figures, seconds, photos["train"], photos["test"])
-    card = model_card(config, record, started["train"], started["val"], section, "other")
+    shutil.copytree(run.folder.best_checkpoint, target)
+    config = run.config.changed(checkpoint="random weights")
+    started = next(event for event in run.folder.read_events() if event["event"] == "started")
+    minutes = (run.record.seconds or 0) / 60
+    section = f"""Trained for {minutes:.0f} minutes on 2 cores, on generated walls and on the train split of real photos, which are
+split by group. {CREDIT}
+
+{as_markdown(figures)}
+
+Repeat with `make compact-model EXPORTS={exports}`; `python -m training.studies.accuracy compact {exports}` measures again."""
+    card = model_card(config, run.record, started["train"], started["val"], section, "cc-by-4.0")
     (target / "README.md").write_text(card, "utf-8")
     print(json.dumps(figures, indent=2))
-
-
-def measure(run: OpenedRun) -> dict[str, Any]:
-    """mIoU per class over the test photos that show it, over those that do not, and the overlap with the other class.
-
-    Overlap: on photos that show both, IoU of each class's prediction with the truth of the other; mean over photos.
-    """
-    labels, samples = run.store.labels(), run.store.samples(split="test")
-    truths = {(s.image_hash, s.class_name): decode_rle(labels[s.id].rle) for s in samples}
-    found: dict[str, dict[str, list[float]]] = {}
-    for sample in samples:
-        prediction = mask_at(run.probs("test", sample.id), 0.5)
-        truth = truths[sample.image_hash, sample.class_name]
-        other = truths[sample.image_hash, "taping" if sample.class_name == "cracks" else "cracks"]
-        lists = found.setdefault(sample.class_name, {"present": [], "absent": [], "other": []})
-        lists["present" if truth.any() else "absent"].append(iou(count_pixels(prediction, truth)))
-        if truth.any() and other.any():
-            lists["other"].append(iou(count_pixels(prediction, other)))
-    return {
-        name: {
-            "miou": float(np.mean(lists["present"])),
-            "photos": len(lists["present"]),
-            "left_clean": float(np.mean([score == 1 for score in lists["absent"]])),
-            "photos_without": len(lists["absent"]),
-            "overlap_with_other": float(np.mean(lists["other"])),
-            "photos_with_both": len(lists["other"]),
-        }
-        for name, lists in sorted(found.items())
-    }
-
-
-def _section(figures: dict[str, Any], seconds: float, trained: int, measured: int) -> str:
-    rows = "".join(
-        f"| {name} | {f['miou']:.3f} ({f['photos']}) | {f['left_clean']:.2f} ({f['photos_without']}) "
-        f"| {f['overlap_with_other']:.3f} ({f['photos_with_both']}) |\n"
-        for name, f in figures.items()
-    )
-    return f"""Trained for {seconds / 60:.0f} minutes on 2 cores, on {trained} generated photos, each with both prompts.
-Measured at full resolution, threshold 0.5, on {measured} generated photos that training never saw, against pixel truth
-(photos in brackets):
-
-| class | mIoU where it is present | share left wholly clean where it is absent | IoU with the other class |
-|---|---|---|---|
-{rows}
-Repeat with `make compact-model`. Generated walls are not real ones: fine-tune before relying on it."""
 
 
 def _report(event: dict[str, Any]) -> None:
@@ -128,4 +98,8 @@ def _report(event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    make_compact(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Make the shipped compact checkpoint")
+    parser.add_argument("folder", type=Path, help="where photos and runs are kept")
+    parser.add_argument("exports", type=Path, help="raw exports of real photos")
+    arguments = parser.parse_args()
+    make_compact(arguments.folder, arguments.exports)

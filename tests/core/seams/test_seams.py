@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.masks.mask import draw_band, fill_box
 from core.metrics.overlap import count_pixels, iou
+from core.seams import seams
 from core.seams.seams import Seam, propose_seams, seam_mask, snap_seam
 from core.seams.search import clip_line
 from data.synthetic.walls import make_scene
@@ -20,29 +22,46 @@ def wall_with_line(start, end, width_px, size_hw=(320, 320), depth=60):
 
 def test_the_line_in_a_wide_box_is_found_where_it_was_drawn():
     photo = wall_with_line((0, 40), (320, 250), 2)
-    seams = propose_seams(photo, [0, 36, 320, 218])
-    assert len(seams) == 1
-    offsets = [abs(np.interp(x, (0, 320), (40, 250)) - y) for x, y in seams[0].points_xy]
+    ((seam,),) = propose_seams(photo, [[0, 36, 320, 218]])
+    offsets = [abs(np.interp(x, (0, 320), (40, 250)) - y) for x, y in seam.points_xy]
     assert max(offsets) < 2
-    assert seams[0].confidence > 0.5
+    assert seam.confidence > 0.5
 
 
-def test_without_anything_to_see_the_box_comes_back_unsure():
-    seams = propose_seams(np.full((320, 320, 3), 170, np.uint8), [10, 10, 200, 30])
-    assert len(seams) == 1
-    assert 0 <= seams[0].confidence < 0.5
+def test_without_anything_to_see_there_is_no_seam_and_the_next_box_has_its_own():
+    photo = wall_with_line((0, 40), (320, 250), 2)
+    blank, seen = propose_seams(photo, [[10, 270, 200, 30], [0, 36, 320, 218]])
+    assert blank == []
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("box", [[0, 0, 3, 90], [400, 10, 50, 50], [-30, 0, 20, 20]], ids=["thin", "beside", "left"])
 def test_a_box_without_room_holds_no_seam(box):
-    assert propose_seams(np.zeros((320, 320, 3), np.uint8), box) == []
+    assert propose_seams(np.zeros((320, 320, 3), np.uint8), [box]) == [[]]
 
 
-def test_a_band_is_cut_at_its_box():
-    line = np.array([[0.0, 50.0], [100.0, 50.0]])
-    mask = seam_mask([Seam(line, 10, 1.0, (20, 0, 30, 100))], (100, 100))
-    assert mask.sum() == 30 * 10
+def test_a_band_keeps_its_width_to_its_ends():
+    line = np.array([[20.0, 50.0], [50.0, 50.0]])
+    mask = seam_mask([Seam(line, 10, 1.0)], (100, 100))
+    assert (mask.sum(axis=0)[20:50] == 10).all()
     assert seam_mask([], (4, 5)).shape == (4, 5)
+
+
+def test_on_a_large_photo_seams_are_found_on_a_smaller_one_and_told_in_its_own_pixels():
+    photo = make_scene(920_001, contents="taping").photo
+    side = 2 * seams._SIDE_PX
+    large = np.asarray(Image.fromarray(photo).resize((side, side)))
+    small, factor = seams._shrunk(large)
+    assert (small.shape[:2], factor) == ((seams._SIDE_PX,) * 2, 2)
+    (found,), (expected,) = propose_seams(large, [[0, 0, side, side]]), propose_seams(small, [[0, 0, side / 2, side / 2]])
+    assert len(found) == len(expected) >= 1
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours.points_xy, theirs.points_xy * factor)
+        assert ours.width_px == pytest.approx(theirs.width_px * factor)
+    line = found[0].points_xy + 5
+    moved, again = snap_seam(large, line, 40, [[0, 0, side, side]]), snap_seam(small, line / 2, 20, [[0, 0, side / 2, side / 2]])
+    np.testing.assert_allclose(moved.points_xy, again.points_xy * factor)
+    assert moved.width_px == pytest.approx(again.width_px * factor)
 
 
 def test_a_line_is_clipped_to_a_box():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,19 @@ def test_items_depend_on_seed_epoch_and_photo_alone(example):
     assert not torch.equal(first[2].photos, second[2].photos)
 
 
+def test_another_class_is_asked_for_where_the_photo_has_no_label_of_it(example):
+    data = dataset(example, 200, others=0.3)
+    items = [data[index] for index in range(200)]
+    asked = [item.prompts[0] in PUBLISHED_SYNONYMS["taping"] for item in items]
+    assert 0.2 < np.mean(asked) < 0.4
+    for item, other in zip(items, asked, strict=True):
+        assert bool(item.masks.any()) != other
+    both = PromptedDataset([example, replace(example, class_name="taping")] * 20, PUBLISHED_SYNONYMS, 64, train=True, others=0.9)
+    for index in range(40):
+        assert both[index].prompts[0] in PUBLISHED_SYNONYMS[both.examples[index].class_name]
+    assert dataset(example, train=False, others=0.9)[0].prompts == ["segment crack"]
+
+
 def test_kept_views_are_taken_in_turn(example):
     data = dataset(example, augment=GEOMETRY, views=2)
     keys = []
@@ -88,7 +103,7 @@ def test_batches_leave_out_photos_nobody_reads(example):
 def test_views_place_pixels_exactly(view, expected):
     picture = np.array([[1, 2], [3, 4]], np.uint8)
     size = 2 if view.side is None else 1
-    placed = (view.place(picture, size)[0] * 255).round().int()
+    placed = view.place(picture, size)
     assert placed.tolist() == expected if size == 2 else placed.item() == expected[0][0]
 
 
@@ -97,7 +112,7 @@ def test_crops_are_square_and_lie_inside_the_photo():
     augment = Augment(AugmentSettings(crop_min=0.5))
     for seed in range(30):
         view = augment.draw(np.random.default_rng(seed))
-        placed = view.place(ramp, 40)[0] * 255
+        placed = view.place(ramp, 40).astype(int)
         width = placed[0, -1] - placed[0, 0]  # columns seen, one grey value each
         assert width == pytest.approx(40 * view.side, abs=2)
         assert (placed == placed[0]).all()
@@ -106,20 +121,40 @@ def test_crops_are_square_and_lie_inside_the_photo():
 def test_free_rotation_turns_about_the_centre():
     mask = np.zeros((65, 65), np.uint8)
     mask[30:35, 10:55] = 255
-    turned = View(degrees=90.0).place(mask, 65)[0] >= 0.5
-    assert torch.equal(turned, View(turns=1).place(mask, 65)[0] >= 0.5)
+    turned = View(degrees=90.0).place(mask, 65) >= 128
+    assert np.array_equal(turned, View(turns=1).place(mask, 65) >= 128)
 
 
 def test_light_leaves_geometry_alone_and_repeats():
-    augment, photo = Augment(AugmentSettings(colour=0.5, blur=1.0, noise=0.1)), torch.rand(3, 32, 32)
-    view = augment.draw(np.random.default_rng(1))
-    assert (view.side, view.mirrored, view.turns, view.degrees) == (None, False, 0, 0)
-    before = torch.random.get_rng_state()
-    lit = augment.light(photo, view)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert torch.equal(lit, augment.light(photo, view))
-    assert not torch.equal(lit, photo)
-    assert 0 <= lit.min() <= lit.max() <= 1
+    augment = Augment(AugmentSettings(colour=0.5, blur=1.0, noise=0.1))
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    changed = 0
+    for seed in range(20):
+        view = augment.draw(np.random.default_rng(seed))
+        assert (view.side, view.mirrored, view.turns, view.degrees) == (None, False, 0, 0)
+        lit = augment.light(picture, view)
+        assert lit.shape == picture.shape
+        assert np.array_equal(lit, augment.light(picture, view))
+        changed += not np.array_equal(lit, picture)
+    assert changed >= 14
+
+
+@pytest.mark.parametrize(
+    ("settings", "differs"),
+    [({"colour": 0.5}, "mean"), ({"noise": 0.2}, "grain"), ({"blur": 3.0}, "grain")],
+    ids=["colour", "noise", "blur"],
+)
+def test_each_light_setting_changes_what_it_is_called_after(settings, differs):
+    random = np.random.default_rng(0)
+    picture = random.normal(128, 12, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    augment = Augment(AugmentSettings(**settings))
+    seen = [augment.light(picture, augment.draw(np.random.default_rng(seed))).astype(float) for seed in range(20)]
+    means, grains = [lit.mean() for lit in seen], [lit.std() for lit in seen]
+    if differs == "mean":
+        assert np.ptp(means) > 20
+    else:
+        assert np.ptp(means) < 3
+        assert max(abs(grain - picture.std()) for grain in grains) > 4
 
 
 def test_nothing_switched_on_changes_nothing(example):

@@ -176,12 +176,6 @@ def test_a_seam_replaces_the_box_it_crosses_and_spares_the_seams_before(desk, en
     assert np.array_equal(at.mask, expected)
 
 
-def test_a_proposed_seam_is_cut_at_its_box(desk, engine):
-    drawn = engine("(drawSeam(a, b), a)", EMPTY, {"points": [[5, 5], [55, 35]], "width": 8, "box": [10, 8, 30, 20]})
-    band = draw_band(np.array([(5.0, 5), (55, 35)]), 8, SIZE_HW)
-    assert np.array_equal(drawn, band & fill_box((10, 8, 30, 20), SIZE_HW))
-
-
 def test_the_nearest_pixel_is_found_within_reach(engine, desk):
     desk(TWO)
     assert engine("nearest(desk, [36.5, 33.5], (i) => desk.bitmap.bits[i])") == [40, 33]

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -13,6 +14,7 @@ from core.metrics.overlap import count_pixels, iou
 from core.models.clipseg import PromptSegmenter
 from core.settings import InferenceSettings
 from core.train.trainer import State
+from data.workspace import Workspace
 from training.config import load_config, make_config
 from training.runs import execution
 from training.runs.execution import examples, execute
@@ -26,16 +28,32 @@ from training.scoring.thresholds import best_of
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(tiny_checkpoint):
     return load_config("quick", [*SMALL, f"checkpoint={tiny_checkpoint}"])
 
 
+@pytest.fixture(scope="module")
+def finished_once(prepared, config, tmp_path_factory):
+    """A workspace with one finished run, to copy, and the run's id."""
+    opened = Workspace.open(shutil.copytree(prepared, tmp_path_factory.mktemp("finished") / "workspace"))
+    run = create_run(opened, config)
+    execute(OpenedRun(opened, run.id))
+    opened.store.close()
+    return opened.root, run.id
+
+
 @pytest.fixture
-def finished(workspace, store, config):
-    run = create_run(workspace, config)
-    execute(OpenedRun(workspace, run.id))
-    return run.id
+def workspace(request, prepared, tmp_path):
+    """As everywhere; for a test of the finished run, with it."""
+    wants_run = "finished" in request.fixturenames
+    root = request.getfixturevalue("finished_once")[0] if wants_run else prepared
+    return Workspace.open(shutil.copytree(root, tmp_path / "workspace", symlinks=True))
+
+
+@pytest.fixture
+def finished(finished_once):
+    return finished_once[1]
 
 
 def test_a_run_leaves_events_checkpoint_and_state(workspace, store, finished, tiny_segmenter):

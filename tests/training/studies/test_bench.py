@@ -22,6 +22,7 @@ TINY = Size(
     photos=2,
     batch=2,
     product_side=64,
+    crop=64,
 )
 
 
@@ -42,7 +43,7 @@ def test_unknown_names_are_named():
 
 def test_there_is_a_row_for_every_name(document):
     assert tuple(document["ratios"]) == NAMES
-    assert len(NAMES) == 10
+    assert len(NAMES) == 11
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,112 @@
+"""Photos taken into a workspace: each read once, in this process or in several, and not again after a kill."""
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.photos import read_photo
+from data.intake import taking
+from data.intake.duplicates import HASH_SIDE, MAX_DISTANCE, view_hashes
+from data.intake.taking import take_photos
+from data.synthetic.walls import make_scene
+from data.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    opened = Workspace.open(tmp_path / "workspace")
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Four JPEGs of which two are equal, a PNG with transparency, a JPEG on its side, and a file that is no picture."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(make_scene(number, (70, 90)).photo).save(folder / f"{number}.jpg")
+    (folder / "again.jpg").write_bytes((folder / "0.jpg").read_bytes())
+    Image.fromarray(np.full((20, 30, 4), 120, np.uint8)).save(folder / "glass.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(make_scene(5, (70, 90)).photo).save(folder / "side.jpg", exif=exif)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("few", [0, 64], ids=["in-processes", "in-this-one"])
+def test_each_is_kept_upright_under_its_content(photos, workspace, monkeypatch, few):
+    monkeypatch.setattr(taking, "_FEW", few)
+    taken = {path.name: one for path, one in take_photos(photos, workspace).items()}
+    assert taken["0.jpg"].image == taken["again.jpg"].image
+    assert len(workspace.store.images()) == len(list(workspace.images.iterdir())) == 5
+    assert "not a picture" in taken.pop("broken.jpg").error
+    assert taken["side.jpg"].orientation == 6
+    for name, one in taken.items():
+        kept = workspace.photo_path(one.image.path)
+        expected = read_photo(next(path for path in photos if path.name == name))
+        assert np.array_equal(read_photo(kept), expected)
+        assert (one.image.height, one.image.width) == expected.shape[:2]
+        assert one.image.view_hashes == view_hashes(expected).tobytes()
+        assert kept.suffix == (".png" if name in ("glass.png", "side.jpg") else ".jpg")
+
+
+def test_what_a_killed_import_has_taken_is_not_read_again(photos, workspace, monkeypatch):
+    monkeypatch.setattr(taking, "_BATCH", 2)
+    read = taking.read_photo
+
+    def killed(content, name):
+        if name == "again.jpg" or name < "2.jpg":
+            return read(content, name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(taking, "read_photo", killed)
+    with pytest.raises(KeyboardInterrupt):
+        take_photos(photos, workspace)
+    assert len(workspace.store.images()) == 2
+    names = []
+
+    def counted(content, name):
+        names.append(name)
+        return read(content, name)
+
+    monkeypatch.setattr(taking, "read_photo", counted)
+    take_photos(photos, workspace)
+    assert sorted(names) == ["2.jpg", "broken.jpg", "glass.png", "side.jpg"]
+    assert len(workspace.store.images()) == 5
+
+
+def test_photos_of_an_older_workspace_are_described_when_they_are_met(photos, workspace):
+    taken = take_photos(photos[:1], workspace)[photos[0]]
+    with workspace.store._transaction() as session:
+        session.execute(taking_table().update().values(view_hashes=None))
+    assert workspace.store.images()[taken.image.hash].view_hashes is None
+    take_photos([workspace.photo_path(taken.image.path)], workspace)
+    assert workspace.store.images()[taken.image.hash] == taken.image
+
+
+def taking_table():
+    from data.store.tables import ImageRow
+
+    return ImageRow.__table__
+
+
+@pytest.mark.parametrize("size_hw", [(480, 640), (90, 300), (256, 256)])
+def test_a_views_hash_is_near_that_of_the_imagehash_library(size_hw):
+    photo = make_scene(3, size_hw).photo
+    small = np.asarray(Image.fromarray(photo).convert("L").resize((256, 256), Image.Resampling.BILINEAR))
+    views = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
+    expected = np.stack([np.packbits(imagehash.phash(Image.fromarray(view), HASH_SIDE).hash) for view in views])
+    off = np.bitwise_count(view_hashes(photo) ^ expected).sum(axis=1)
+    assert off.max() < MAX_DISTANCE  # it rounds to whole grey levels on the way, and would still find the photo
+    assert off.mean() <= MAX_DISTANCE / 2
+
+
+def test_a_turned_or_mirrored_photo_has_the_same_hashes_in_another_order():
+    photo = make_scene(3, (256, 256)).photo
+    upright, turned, mirrored = (view_hashes(view) for view in (photo, np.rot90(photo), photo[:, ::-1]))
+    for place in range(4):
+        assert np.array_equal(turned[place], upright[(place + 1) % 4])
+        assert np.array_equal(mirrored[place], upright[4 + place])
