@@ -35,19 +35,15 @@ def source_stem(file_name: str) -> str | None:
 def view_hashes(photo: Photo) -> NDArray[np.uint8]:
     """(8, 32) uint8: the packed hash of each view (four quarter turns, then the same mirrored).
 
-    Each is ImageHash's `phash(view, 16)`, rounded later: which of the 16 x 16 lowest frequencies of the view's cosine transform
-    lie above their median. A mirrored or turned picture has the same frequencies with other signs, transposed, so one
-    transform tells all eight.
+    Each is bit by bit what ImageHash's `phash(view, 16)` gives: which of the 16 x 16 lowest frequencies of the view's cosine
+    transform lie above their median.
     """
-    grey = Image.fromarray(photo).convert("L").resize((256, 256), Image.Resampling.BILINEAR).convert("F")
-    small = np.asarray(grey.resize((4 * HASH_SIDE, 4 * HASH_SIDE), Image.Resampling.LANCZOS), float)
-    lowest = dctn(small, 2)[:HASH_SIDE, :HASH_SIDE]
-    signs = (-1.0) ** np.arange(HASH_SIDE)
+    grey = np.asarray(Image.fromarray(photo).convert("L").resize((256, 256), Image.Resampling.BILINEAR))
     hashes = []
-    for view in (lowest, lowest * signs):
-        for _ in range(4):
-            hashes.append(np.packbits(view > np.median(view)))
-            view = view.T * signs[:, None]  # a quarter turn: transposed, then put on its head
+    for view in (np.rot90(side, turns) for side in (grey, grey[:, ::-1]) for turns in range(4)):
+        small = Image.fromarray(view).resize((4 * HASH_SIDE, 4 * HASH_SIDE), Image.Resampling.LANCZOS)
+        lowest = dctn(np.asarray(small, float), 2)[:HASH_SIDE, :HASH_SIDE]
+        hashes.append(np.packbits(lowest > np.median(lowest)))
     return np.stack(hashes)
 
 

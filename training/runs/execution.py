@@ -298,7 +298,7 @@ def _choose_thresholds(run: OpenedRun, tell: Callable[[Event], None]) -> None:
     if not run.config.train.threshold_per_class:
         return
     tell({"event": "choosing thresholds"})
-    val_examples = examples(run.workspace, "val", run.record.label_set)
+    val_examples = examples(run.workspace, "val", run.record.label_set, run.config.labels)
     found = best_thresholds(run.predictor(), val_examples, run.config.synonyms)
     save_thresholds(found, run.folder.thresholds)
     tell({"event": "thresholds", "classes": found})

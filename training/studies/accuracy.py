@@ -25,6 +25,7 @@ from core.models.predictor import Predictor
 from core.photos import Photo, read_photo
 from core.progress import Progress, silent
 from core.prompts import PUBLISHED_SYNONYMS
+from core.settings import LabelSettings
 from data.intake.preparation import prepare
 from data.store.records import Sample
 from data.synthetic.walls import make_scene
@@ -65,7 +66,8 @@ def measure(
     size = size or MeasureSize()
     predictor = Predictor(PromptSegmenter.load(checkpoint))
     prompts = {name: sentences[0] for name, sentences in synonyms.items()}
-    val = [example for example in examples(workspace, "val") if not example.name.startswith("wall_")][: size.val]
+    tight = LabelSettings(boxes="proposal")  # a band's threshold is not chosen against the bare wall in a box
+    val = [example for example in examples(workspace, "val", labels=tight) if not example.name.startswith("wall_")][: size.val]
     thresholds = best_thresholds(predictor, val, synonyms)
     labels = workspace.store.labels()
     samples = [s for s in workspace.store.samples(split="test") if s.id in labels and not s.file_name.startswith("wall_")]

@@ -63,7 +63,7 @@ def test_the_readmes_code_predicts_as_the_predictor_does(exported, segmenter, si
 
 def test_the_branch_takes_any_size(exported, segmenter):
     session = onnxruntime.InferenceSession(exported[0] / "branch.onnx", providers=["CPUExecutionProvider"])
-    coarse, text = torch.randn(1, 352, 352), segmenter.encode_text(PROMPTS[:1]).detach()
+    coarse, text = torch.randn(1, *segmenter.input_hw), segmenter.encode_text(PROMPTS[:1]).detach()
     for size_hw in [(32, 64), (33, 63), (2, 200), (257, 31)]:
         photos = torch.rand(1, 3, *size_hw)
         (got,) = session.run(None, {"photos": photos.numpy(), "coarse_logits": coarse.numpy(), "text": text.numpy()})

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core.photos import read_photo
 from data.intake import taking
-from data.intake.duplicates import HASH_SIDE, MAX_DISTANCE, view_hashes
+from data.intake.duplicates import HASH_SIDE, view_hashes
 from data.intake.taking import take_photos
 from data.synthetic.walls import make_scene
 from data.workspace import Workspace
@@ -94,19 +94,9 @@ def taking_table():
 
 
 @pytest.mark.parametrize("size_hw", [(480, 640), (90, 300), (256, 256)])
-def test_a_views_hash_is_near_that_of_the_imagehash_library(size_hw):
+def test_a_views_hash_is_that_of_the_imagehash_library(size_hw):
     photo = make_scene(3, size_hw).photo
     small = np.asarray(Image.fromarray(photo).convert("L").resize((256, 256), Image.Resampling.BILINEAR))
     views = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
     expected = np.stack([np.packbits(imagehash.phash(Image.fromarray(view), HASH_SIDE).hash) for view in views])
-    off = np.bitwise_count(view_hashes(photo) ^ expected).sum(axis=1)
-    assert off.max() < MAX_DISTANCE  # it rounds to whole grey levels on the way, and would still find the photo
-    assert off.mean() <= MAX_DISTANCE / 2
-
-
-def test_a_turned_or_mirrored_photo_has_the_same_hashes_in_another_order():
-    photo = make_scene(3, (256, 256)).photo
-    upright, turned, mirrored = (view_hashes(view) for view in (photo, np.rot90(photo), photo[:, ::-1]))
-    for place in range(4):
-        assert np.array_equal(turned[place], upright[(place + 1) % 4])
-        assert np.array_equal(mirrored[place], upright[4 + place])
+    assert np.array_equal(view_hashes(photo), expected)
