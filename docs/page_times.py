@@ -22,18 +22,18 @@ def page_times(browser: Browser, address: str, rounds: int) -> dict[str, tuple[f
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(address)
     settle(page)
-    names = page.locator(_LINKS).all_inner_texts()
+    names = [text.strip().splitlines()[-1] for text in page.locator(_LINKS).all_inner_texts()]  # an icon's name stands before
     times: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for round_ in range(rounds + 1):
         for place in [*range(1, len(names)), 0]:  # the first is open already
             seconds = _visit(page, place)
             if round_:
-                times[names[place].strip()].append(seconds)
+                times[names[place]].append(seconds)
     page.close()
     medians = {}
     for name in names:
-        first, still = zip(*times[name.strip()], strict=True)
-        medians[name.strip()] = (statistics.median(first), statistics.median(still))
+        first, still = zip(*times[name], strict=True)
+        medians[name] = (statistics.median(first), statistics.median(still))
     return medians
 
 
