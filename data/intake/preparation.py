@@ -52,7 +52,7 @@ def prepare(
             return {path: _seen(taken[path]) for path in paths}
 
         exports = read_exports(folders, class_of, exif, look)
-        workspace.store.add_samples([], _samples(exports, taken))
+        workspace.store.add_samples(_samples(exports, taken))
     regroup_and_split(
         workspace, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed, on_progress=on_progress
     )

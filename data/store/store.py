@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 from sqlalchemy import and_, func, select, update
-from sqlalchemy.orm import Session
 
 from core.errors import RequestError
 from data.store import tables as t
@@ -36,17 +35,23 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
     def add_images(self, images: Iterable[ImageRecord]) -> None:
         """Add photos that are not there yet; one that is gets its view hashes if it has none."""
         with self._transaction() as session:
-            _add_images(session, images)
+            there = {row.hash: row for row in session.scalars(select(t.ImageRow))}
+            for image in images:
+                row = there.get(image.hash)
+                if row is None:
+                    session.add(row := t.ImageRow(**asdict(image)))
+                    there[image.hash] = row
+                elif row.view_hashes is None:
+                    row.view_hashes = image.view_hashes
 
-    def add_samples(self, images: Iterable[ImageRecord], samples: Iterable[NewSample]) -> int:
+    def add_samples(self, samples: Iterable[NewSample]) -> int:
         """Add what is not there yet, each sample with its first label revision; returns how many samples are new.
 
-        A sample is known by its image and class; one that exists keeps its labels, and gets one if it has none yet.
+        A sample is known by its image, which must be there (`add_images`), and class; one that exists keeps its labels, and
+        gets one if it has none yet.
         """
         added = 0
         with self._transaction() as session:
-            _add_images(session, images)
-            session.flush()
             known = {(row.image_hash, row.class_name): row for row in session.scalars(select(t.SampleRow))}
             for sample in samples:
                 values = asdict(sample)
@@ -215,17 +220,6 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         query = with_state(select(*columns, func.count().label("samples")).select_from(row)).group_by(*columns)
         with self._engine.connect() as connection:
             return pd.read_sql(query, connection)
-
-
-def _add_images(session: Session, images: Iterable[ImageRecord]) -> None:
-    there = {row.hash: row for row in session.scalars(select(t.ImageRow))}
-    for image in images:
-        row = there.get(image.hash)
-        if row is None:
-            session.add(row := t.ImageRow(**asdict(image)))
-            there[image.hash] = row
-        elif row.view_hashes is None:
-            row.view_hashes = image.view_hashes
 
 
 def _newest_first(table: Any, *columns: Any) -> Any:

@@ -14,6 +14,7 @@ MASK = np.eye(4, 6, dtype=bool)
 def filled(tmp_path):
     store, rle = Store(tmp_path / "qa.db"), encode_rle(MASK)
     images = [ImageRecord(f"h{i}", f"images/h{i}.jpg", 4, 6) for i in range(3)]
-    store.add_samples(images, [NewSample(f"h{i}", "cracks", f"{i}.jpg", "train", i == 0, rle) for i in range(3)])
+    store.add_images(images)
+    store.add_samples([NewSample(f"h{i}", "cracks", f"{i}.jpg", "train", i == 0, rle) for i in range(3)])
     yield store
     store.close()

@@ -170,7 +170,7 @@ def test_the_history_restores_and_compares(desk):
 def test_the_pages_show_a_sample_that_has_no_label_and_accepting_it_says_clean(desk, show):
     both = {sample.image_hash for sample in desk.samples(class_name="taping")}
     photo = next(sample for sample in desk.samples(class_name="cracks") if sample.image_hash not in both)
-    desk.add_samples([], [NewSample(photo.image_hash, "taping", photo.file_name, "train", False, None)])
+    desk.add_samples([NewSample(photo.image_hash, "taping", photo.file_name, "train", False, None)])
     (waiting,) = [sample for sample in desk.samples() if sample.revision == 0]
     for name in ("data_report", "queue", "reviewers", "exchange", "metrics", "failures"):
         assert not show(name).exception

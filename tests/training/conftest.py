@@ -16,10 +16,8 @@ def desk(tmp_path):
     """Samples 1..6; 1 is boxes only; 5 and 6 are in the test split."""
     store, rle = Store(tmp_path / "qa.db"), encode_rle(LABEL)
     splits = ["train", "train", "train", "val", "test", "test"]
-    store.add_samples(
-        [ImageRecord(f"h{i}", f"images/h{i}.jpg", 20, 30) for i in range(6)],
-        [NewSample(f"h{i}", "cracks", f"{i}.jpg", split, i == 0, rle) for i, split in enumerate(splits)],
-    )
+    store.add_images([ImageRecord(f"h{i}", f"images/h{i}.jpg", 20, 30) for i in range(6)])
+    store.add_samples([NewSample(f"h{i}", "cracks", f"{i}.jpg", split, i == 0, rle) for i, split in enumerate(splits)])
     yield store
     store.close()
 

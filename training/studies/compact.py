@@ -62,10 +62,12 @@ def _bring_together(workspace: Workspace, exports: Path, raw: Path) -> None:
 
 
 def _trained(workspace: Workspace, settings: dict[str, Any]) -> OpenedRun:
-    """The run, finished: the one that is there, or else gone on with or begun anew."""
-    newest = next(iter(workspace.store.runs()), None)
+    """The run of this recipe, finished: the one that is there, or else gone on with or begun anew."""
+    wanted = load_config(RECIPE).changed(**settings)
+    runs = workspace.store.runs()
+    newest = next((run for run in runs if OpenedRun(workspace, run.id).config.changed(label_set=None) == wanted), None)
     if newest is None or (newest.status != "finished" and not OpenedRun(workspace, newest.id).folder.last_state.is_file()):
-        newest = create_run(workspace, load_config(RECIPE).changed(**settings))
+        newest = create_run(workspace, wanted)
         execute(OpenedRun(workspace, newest.id), _report)
     elif newest.status != "finished":
         check_resumable(OpenedRun(workspace, newest.id))

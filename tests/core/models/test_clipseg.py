@@ -211,3 +211,14 @@ def test_a_checkpoint_from_before_0_2_keeps_its_branch(tiny_segmenter, tiny_chec
     assert loaded.branch is not None
     for name, value in tiny_segmenter.branch.state_dict().items():
         assert torch.equal(loaded.branch.state_dict()[name], value)
+
+
+def test_a_branch_from_before_0_3_says_nothing_of_folding_and_folds_two_by_two(tiny_segmenter, tiny_checkpoint, tmp_path):
+    old = Path(shutil.copytree(tiny_checkpoint, tmp_path / "old"))
+    (old / "branch.json").write_text('{"width": 8, "max_side": 128}')
+    loaded = PromptSegmenter.load(old)
+    assert loaded.branch is not None
+    assert loaded.branch.config.fold == 2
+    photo = torch.rand(1, 3, 96, 128)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(photo, ["segment crack"]), tiny_segmenter(photo, ["segment crack"]))

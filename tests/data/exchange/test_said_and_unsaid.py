@@ -27,7 +27,8 @@ def store(empty_store):
     samples = [
         NewSample(f"h{i}", name, f"wall {i}_jpg.rf.{i}.jpg", "train", False, encode_rle(mask)) for i, name in enumerate(classes)
     ]
-    empty_store.add_samples(images, samples)
+    empty_store.add_images(images)
+    empty_store.add_samples(samples)
     return empty_store
 
 

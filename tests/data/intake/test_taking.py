@@ -1,13 +1,12 @@
 """Photos taken into a workspace: each read once, in this process or in several, and not again after a kill."""
 
-import imagehash
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.photos import read_photo
 from data.intake import taking
-from data.intake.duplicates import HASH_SIDE, view_hashes
+from data.intake.duplicates import view_hashes
 from data.intake.taking import take_photos
 from data.synthetic.walls import make_scene
 from data.workspace import Workspace
@@ -91,12 +90,3 @@ def taking_table():
     from data.store.tables import ImageRow
 
     return ImageRow.__table__
-
-
-@pytest.mark.parametrize("size_hw", [(480, 640), (90, 300), (256, 256)])
-def test_a_views_hash_is_that_of_the_imagehash_library(size_hw):
-    photo = make_scene(3, size_hw).photo
-    small = np.asarray(Image.fromarray(photo).convert("L").resize((256, 256), Image.Resampling.BILINEAR))
-    views = [np.rot90(side, turns) for side in (small, small[:, ::-1]) for turns in range(4)]
-    expected = np.stack([np.packbits(imagehash.phash(Image.fromarray(view), HASH_SIDE).hash) for view in views])
-    assert np.array_equal(view_hashes(photo), expected)

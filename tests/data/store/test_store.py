@@ -88,7 +88,8 @@ def test_a_saved_label_survives_kill_9(filled, tmp_path):
 def test_adding_again_changes_nothing(filled):
     save(filled, ~MASK, 1)
     sample = NewSample("h0", "cracks", "other.jpg", "test", False, encode_rle(MASK))
-    assert filled.add_samples([ImageRecord("h0", "x", 4, 6)], [sample]) == 0
+    filled.add_images([ImageRecord("h0", "x", 4, 6)])
+    assert filled.add_samples([sample]) == 0
     assert filled.sample(1).revision == 2
 
 

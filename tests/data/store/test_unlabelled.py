@@ -19,7 +19,8 @@ def waiting(empty_store):
         NewSample(image.hash, "cracks", f"{image.hash[0]}.jpg", "train", False, rle)
         for image, rle in zip(images, rles, strict=True)
     ]
-    assert empty_store.add_samples(images, samples) == 2
+    empty_store.add_images(images)
+    assert empty_store.add_samples(samples) == 2
     return empty_store
 
 

@@ -120,5 +120,6 @@ def test_nothing_else_waits():
 
 
 def test_a_sample_without_a_label_is_worth_most(desk):
-    desk.add_samples([ImageRecord("h9", "images/h9.jpg", 20, 30)], [NewSample("h9", "cracks", "9.jpg", "train", False, None)])
+    desk.add_images([ImageRecord("h9", "images/h9.jpg", 20, 30)])
+    desk.add_samples([NewSample("h9", "cracks", "9.jpg", "train", False, None)])
     assert review_queue(desk, audit_share=0)[0] == QueueEntry(7, ("no label yet",), 1.0)

@@ -43,3 +43,18 @@ def test_scoring_is_reckoned_from_looks_at_a_few_photos(workspace, tiny_segmente
     alone = execution._scoring_seconds(tiny_segmenter, config, val, 10)
     assert alone > 0
     assert execution._scoring_seconds(tiny_segmenter, config, val, 0) == 0
+
+
+def test_a_resumed_run_has_the_minutes_that_are_left(workspace, store, tiny_checkpoint, monkeypatch):
+    monkeypatch.setattr(execution, "_scoring_seconds", lambda *_: 0.5)
+    run = run_for(workspace, tiny_checkpoint, 0.1)
+    opened = OpenedRun(workspace, run.id)
+    before = execute(opened)
+    store.update_run(run.id, status="stopped")
+    state = execution._read_state(opened.folder.last_state)
+    assert state.seconds == pytest.approx(before.seconds, abs=1)
+    state.seconds = 60.0  # more than there were
+    execution._write_state(opened.folder.last_state, state)
+    after = execute(opened, resume=True)
+    assert after.epochs == before.epochs
+    assert store.run(run.id).status == "finished"
