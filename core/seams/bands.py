@@ -91,15 +91,25 @@ def tilted_profiles(
     A tilt moves the line's end by that many pixels across and its start by as many the other way. The middle half forgets
     screws, prints and cracks that the line passes, and unlike the median it tells a tilt by which half of a line is missed.
     """
-    along = ends_xy[1] - ends_xy[0]
-    length = float(np.hypot(*along))
-    normal = np.array((-along[1], along[0])) / length
-    places = np.linspace(0, 1, int(np.clip(length / 2, 24, 240)))
+    places = np.linspace(0, 1, int(np.clip(np.hypot(*(ends_xy[1] - ends_xy[0])) / 2, 24, 240)))
     across = np.arange(-reach_px, reach_px + 1, dtype=float)
-    shift = tilts_px[:, None, None] * (2 * places - 1)[:, None] + across  # (tilts, places, across)
-    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + shift * normal[axis] - 0.5 for axis in range(2))
-    samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
+    samples = _straightened(grey, ends_xy, places, tilts_px[:, None, None] * (2 * places - 1)[:, None] + across)
     return trim_mean(samples, 0.25, axis=1)
+
+
+def normal_of(ends_xy: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(2,) unit vector across a line (2, 2)."""
+    along = ends_xy[1] - ends_xy[0]
+    return np.array((-along[1], along[0])) / np.hypot(*along)
+
+
+def _straightened(
+    field: NDArray[np.floating], ends_xy: NDArray[np.floating], places: Profile, across: NDArray[np.floating], order: int = 1
+) -> NDArray[np.floating]:
+    """The field beside a line: at places (P,) in [0, 1] along it, across (..., P or 1, A) px to its side. Returns (..., P, A)."""
+    along, normal = ends_xy[1] - ends_xy[0], normal_of(ends_xy)
+    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + across * normal[axis] - 0.5 for axis in range(2))
+    return ndimage.map_coordinates(field, [y, x], order=order, mode="nearest")
 
 
 def continuous_line(
@@ -117,16 +127,11 @@ def continuous_line(
     valid: places where it is False do not count. Returns ends (2, 2), the share of its length on which the line is seen, in
     [0, 1], and the share of the given line, give or take 2 px.
     """
-    along = ends_xy[1] - ends_xy[0]
-    length = float(np.hypot(*along))
-    normal = np.array((-along[1], along[0])) / length
-    places = np.linspace(0, 1, int(np.clip(length / 2, 24, 200)))
+    places = np.linspace(0, 1, int(np.clip(np.hypot(*(ends_xy[1] - ends_xy[0])) / 2, 24, 200)))
     near, far = max(2, round(3 * scale)), max(4, round(7 * scale))
     most = int(np.ceil(shift_px + tilt_px)) + 1
     across = np.arange(-most - far, most + far + 1)
-    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + across * normal[axis] - 0.5 for axis in range(2))
-    samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")  # (places, across)
-    samples = ndimage.uniform_filter1d(samples, 3, axis=0)
+    samples = ndimage.uniform_filter1d(_straightened(grey, ends_xy, places, across), 3, axis=0)  # (places, across)
     sums = np.pad(samples.cumsum(axis=1), ((0, 0), (1, 0)))
     side = (sums[:, far - near + 1 :] - sums[:, : -(far - near + 1)]) / (far - near + 1)  # of the pixels from each place on
     centres = slice(far, len(across) - far)
@@ -137,9 +142,7 @@ def continuous_line(
     shifts = np.arange(-int(shift_px), int(shift_px) + 1)
     columns = np.rint(tilts[:, None] * (2 * places - 1)).astype(int)[:, :, None] + shifts + most  # (tilts, places, shifts)
     rows = np.arange(len(places))[None, :, None]
-    counted = (
-        ndimage.map_coordinates(valid.astype(np.float32), [y[:, most + far], x[:, most + far]], order=0, mode="nearest") > 0.5
-    )
+    counted = _straightened(valid.astype(np.float32), ends_xy, places, np.zeros(1), order=0)[:, 0] > 0.5
     if not counted.any():
         return *best, own
     for ridge in (np.minimum(left, right) - middle, middle - np.maximum(left, right)):
@@ -151,7 +154,7 @@ def continuous_line(
         own = max(own, float(shares[np.abs(tilts) <= 1][:, np.abs(shifts) <= 2].max()))
         tilt, shift = np.unravel_index(int((shares + 0.5 * exact).argmax()), shares.shape)
         if shares[tilt, shift] > best[1]:
-            moved = ends_xy + normal * (shifts[shift] + np.array((-1, 1))[:, None] * tilts[tilt])
+            moved = ends_xy + normal_of(ends_xy) * (shifts[shift] + np.array((-1, 1))[:, None] * tilts[tilt])
             best = (moved, float(shares[tilt, shift]))
     return *best, own
 
@@ -159,12 +162,9 @@ def continuous_line(
 def covered_share(grey: NDArray[np.floating], ends_xy: NDArray[np.floating], width_px: float, scale: float) -> float:
     """On which share of its length a band is brighter, or darker, than what lies on both its sides: tape is nearly all along,
     a stamp is where its letters are. In [0, 1]."""
-    along = ends_xy[1] - ends_xy[0]
-    normal = np.array((-along[1], along[0])) / float(np.hypot(*along))
-    places, half, beside = np.linspace(0, 1, 100), width_px / 2, 8 * scale
+    half, beside = width_px / 2, 8 * scale
     across = np.arange(-half - beside, half + beside + 1)
-    x, y = (ends_xy[0, axis] + places[:, None] * along[axis] + across * normal[axis] - 0.5 for axis in range(2))
-    samples = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
+    samples = _straightened(grey, ends_xy, np.linspace(0, 1, 100), across)
     inside, outside = np.abs(across) < half - 2 * scale, np.abs(across) > half + scale
     if not inside.any():
         return 0.0
@@ -186,9 +186,7 @@ def fit_band(
     models = band_models(half_window, scale)
     gains = explained(profiles, models, half_window)  # (models, tilts, centres)
     centres = np.arange(gains.shape[-1]) - (gains.shape[-1] - 1) / 2
-    along = ends_xy[1] - ends_xy[0]
-    normal = np.array((-along[1], along[0])) / np.hypot(*along)
-    fits = []
+    normal, fits = normal_of(ends_xy), []
     for model, gain in zip(models, gains, strict=True):
         tilt, centre = np.unravel_index(int(gain.argmax()), gain.shape)
         window = profiles[tilt, centre : centre + 2 * half_window + 1]

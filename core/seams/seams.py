@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from core.masks.mask import Mask, draw_band
 from core.photos import Photo
-from core.seams.bands import BARE, COVERED, Fit, continuous_line, covered_share, fit_band
+from core.seams.bands import BARE, COVERED, Fit, continuous_line, covered_share, fit_band, normal_of
 from core.seams.search import BoxSearch, Line, clip_line
 
 SEARCH_VERSION = 2
@@ -150,7 +150,7 @@ def _fits_near(
     fits = fit_band(grey, line.ends_xy, tilt_px, 26 * scale, scale)
     best = fits[0]
     ends, seen, here = continuous_line(grey, valid, best.ends_xy, max(tilt_px, 14 * scale), 26 * scale, scale)
-    across = best.width_px / 2 * _normal(best.ends_xy)
+    across = best.width_px / 2 * normal_of(best.ends_xy)
     edges = min(continuous_line(grey, valid, best.ends_xy + side * across, 1, 8, scale)[2] for side in (-1, 1))
     is_cover = best.kind == COVERED and covered_share(grey, best.ends_xy, best.width_px, scale) >= _COVERED_ALL_ALONG
     if is_cover or (best.kind != BARE and edges >= _CLEARLY_SEEN):
@@ -159,11 +159,6 @@ def _fits_near(
     if seen < max(_CLEARLY_SEEN, here + 0.1) or inside is None:
         return fits, here, False
     return fit_band(grey, inside, scale, scale, scale), seen, False
-
-
-def _normal(ends_xy: Points) -> Points:
-    along = ends_xy[1] - ends_xy[0]
-    return np.array((-along[1], along[0])) / np.hypot(*along)
 
 
 def _run_on(ends_xy: Points, box: Box) -> Points | None:
@@ -193,9 +188,7 @@ def _without_black(photo: Photo) -> tuple[NDArray[np.floating], NDArray[np.bool_
 
 def _same_line(fit: Fit, other: Fit, scale: float) -> bool:
     """Whether a fit slid over to a line that was found before."""
-    along = other.ends_xy[1] - other.ends_xy[0]
-    normal = np.array((-along[1], along[0])) / np.hypot(*along)
-    away = np.abs((fit.ends_xy - other.ends_xy[0]) @ normal)
+    away = np.abs((fit.ends_xy - other.ends_xy[0]) @ normal_of(other.ends_xy))
     return bool((away <= max(other.width_px / 2, 10 * scale)).all())
 
 
@@ -288,8 +281,7 @@ def _misfit(overhang: NDArray[np.floating], box: Box, size_hw: tuple[int, int], 
 def _overhang(fit: Fit, box: Box) -> NDArray[np.floating]:
     """How far the band, run on without end, reaches beyond the box's left, top, right and bottom, in pixels."""
     low, high = np.array(box[:2]), np.array(box[:2]) + box[2:]
-    along = fit.ends_xy[1] - fit.ends_xy[0]
-    normal = np.array((-along[1], along[0])) / np.hypot(*along)
+    normal = normal_of(fit.ends_xy)
     beyond = np.empty((2, 2))
     for axis in range(2):
         slope = normal[axis] if abs(normal[axis]) > 1e-6 else 1e-6
