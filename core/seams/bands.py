@@ -130,7 +130,7 @@ def continuous_line(
     places = np.linspace(0, 1, int(np.clip(np.hypot(*(ends_xy[1] - ends_xy[0])) / 2, 24, 200)))
     near, far = max(2, round(3 * scale)), max(4, round(7 * scale))
     most = int(np.ceil(shift_px + tilt_px)) + 1
-    across = np.arange(-most - far, most + far + 1)
+    across = np.arange(-most - far, most + far + 1, dtype=float)
     samples = ndimage.uniform_filter1d(_straightened(grey, ends_xy, places, across), 3, axis=0)  # (places, across)
     sums = np.pad(samples.cumsum(axis=1), ((0, 0), (1, 0)))
     side = (sums[:, far - near + 1 :] - sums[:, : -(far - near + 1)]) / (far - near + 1)  # of the pixels from each place on
