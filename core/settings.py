@@ -32,7 +32,16 @@ class BranchSettings(Settings):
     fold: Literal[2, 4] = Field(
         2, description="Pixels a side that its finest map folds into channels: 4 trains twice as fast and sees as sharply"
     )
+    encoder: Literal["efficientnet_lite0"] | None = Field(
+        None, description="Encoder that knows photos already; empty: a way down of its own, learnt with the rest"
+    )
     max_side: int = Field(1024, ge=64, le=4096, description="Longest side, in pixels, at which the branch reads a photo")
+
+    @model_validator(mode="after")
+    def _encoder_hands_on_from_stride_4(self) -> "BranchSettings":
+        if self.encoder and self.fold != 4:
+            raise ValueError(f"fold must be 4 with encoder {self.encoder}, got {self.fold}")
+        return self
 
 
 class DecoderSettings(Settings):
@@ -89,10 +98,11 @@ class LossSettings(Settings):
     cldice: float = Field(0.0, ge=0, description="Weight of soft centre-line Dice: unbroken lines, whatever their width")
     cldice_steps: int = Field(5, ge=1, le=100, description="Half the width, in pixels, of the widest line clDice thins")
     boundary: float = Field(0.0, ge=0, description="Weight of boundary loss: mistakes cost their distance to the outline")
+    presence: float = Field(0.0, ge=0, description="Weight of presence: the surest pixels against whether anything is there")
 
     @model_validator(mode="after")
     def _something_is_learnt(self) -> "LossSettings":
-        if not any((self.bce, self.dice, self.tversky, self.focal, self.cldice, self.boundary)):
+        if not any((self.bce, self.dice, self.tversky, self.focal, self.cldice, self.boundary, self.presence)):
             raise ValueError("loss weights must not all be 0; set loss.bce or loss.dice")
         return self
 
@@ -143,7 +153,7 @@ class TrainSettings(Settings):
     batch_size: int = Field(8, ge=1, le=1024, description="Samples in one optimisation step")
     lr: float = Field(1e-4, gt=0, le=1, description="Learning rate of AdamW at the start; cosine annealing takes it to 0")
     backbone_lr_factor: float = Field(
-        0.1, gt=0, le=1, description="Learning rate of what is not frozen of the CLIP towers, as a share of `lr`"
+        0.1, gt=0, le=1, description="Learning rate of what came trained and is not frozen (towers, encoder), as a share of `lr`"
     )
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps over which the learning rate rises from 0")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Weight decay of AdamW")

@@ -3,8 +3,9 @@
 CLIPSeg decides on a grid of 16-pixel tokens, so its cracks are blobs. This branch puts the edge back where the photo
 has it: an encoder-decoder (Ronneberger et al. 2015) with additive skips, modulated feature-wise by the text embedding
 (FiLM, Perez et al. 2018). It works on pixels folded into channels (sub-pixel convolution, Shi et al. 2016), two by two or
-four by four, so nothing is lost and the finest maps are a quarter or a sixteenth as large. Its last layer starts at zero, so
-an untrained branch leaves the coarse logits as they are.
+four by four, so nothing is lost and the finest maps are a quarter or a sixteenth as large. Its way down is learnt with the
+rest, or an encoder that knows photos already (`core.models.efficientnet`). Its last layer starts at zero, so an untrained
+branch leaves the coarse logits as they are.
 """
 
 from itertools import pairwise
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.models.efficientnet import CHANNELS, EfficientNetLite
 from core.settings import BranchSettings
 
 STRIDE = 32
@@ -20,17 +22,26 @@ STRIDE = 32
 _LEVELS = {2: ((1, 1), (2, 1), (4, 1), (5, 1), (5, 1)), 4: ((1, 0), (2, 1), (4, 2), (6, 2))}
 """By `fold`, of each level from the finest stride to STRIDE: channels as a multiple of `width`, and blocks after the first.
 Of 4, the levels cost about the same each: what is saved at the finest goes to the deep ones, which see far."""
+_BESIDE_ENCODER = (1, 2, 3, 4)
+"""Channels of each level of the way up beside the encoder, as a multiple of `width`."""
 
 
 class FullResolutionBranch(nn.Module):
     def __init__(self, config: BranchSettings, text_dim: int) -> None:
         super().__init__()
         self.config = config
-        widths, more = zip(*((config.width * factor, more) for factor, more in _LEVELS[config.fold]), strict=True)
-        self.stem = _stage(4 * config.fold**2, widths[0], more[0], stride=1)
-        self.down = nn.ModuleList(
-            _stage(shallow, deep, count, stride=2) for (shallow, deep), count in zip(pairwise(widths), more[1:], strict=True)
-        )
+        folded = 4 * config.fold**2
+        if config.encoder:
+            widths = tuple(config.width * factor for factor in _BESIDE_ENCODER)
+            self.encoder = EfficientNetLite()
+            self.stem = _block(folded, widths[0])
+            self.skip = nn.ModuleList(nn.Conv2d(found, width, 1) for found, width in zip(CHANNELS, widths, strict=True))
+        else:
+            widths, more = zip(*((config.width * factor, more) for factor, more in _LEVELS[config.fold]), strict=True)
+            self.stem = _stage(folded, widths[0], more[0], stride=1)
+            self.down = nn.ModuleList(
+                _stage(shallow, deep, count, stride=2) for (shallow, deep), count in zip(pairwise(widths), more[1:], strict=True)
+            )
         self.film = nn.ModuleList(nn.Linear(text_dim, 2 * width) for width in widths)
         self.lateral = nn.ModuleList(nn.Conv2d(deep, shallow, 1) for shallow, deep in pairwise(widths))
         self.up = nn.ModuleList(_block(width, width) for width in widths[:-1])
@@ -47,16 +58,23 @@ class FullResolutionBranch(nn.Module):
         # only this way of rounding up, without a negative number, survives torch.export and ONNX's division
         padded_height, padded_width = ((side + STRIDE - 1) // STRIDE * STRIDE for side in (height, width))
         features = F.pad(features, (0, padded_width - width, 0, padded_height - height), mode="replicate")
-        features = F.pixel_unshuffle(features, self.config.fold).contiguous(memory_format=torch.channels_last)
-        levels = [self.stem(features)]
-        for down in self.down:
-            levels.append(down(levels[-1]))
+        levels = self._way_down(features.contiguous(memory_format=torch.channels_last))
         features = self._modulate(levels[-1], text, len(levels) - 1)
         for level in range(len(levels) - 2, -1, -1):
             raised = F.interpolate(self.lateral[level](features), levels[level].shape[-2:], mode="nearest")
             features = self.up[level](self._modulate(levels[level] + raised, text, level))
         delta = F.pixel_shuffle(self.head(features), self.config.fold)[:, :, :height, :width]
         return (coarse + delta)[:, 0]
+
+    def _way_down(self, features: Tensor) -> list[Tensor]:
+        """features: (B, 4, H, W), photo and coarse logits. Returns a map a level, from the finest to STRIDE."""
+        levels = [self.stem(F.pixel_unshuffle(features, self.config.fold))]
+        if self.config.encoder:
+            finest, *deeper = (skip(found) for skip, found in zip(self.skip, self.encoder(features[:, :3]), strict=True))
+            return [levels[0] + finest, *deeper]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        return levels
 
     def _modulate(self, features: Tensor, text: Tensor, level: int) -> Tensor:
         scale, shift = self.film[level](text)[:, :, None, None].chunk(2, dim=1)

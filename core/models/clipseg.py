@@ -162,8 +162,11 @@ class PromptSegmenter(nn.Module):
         return True
 
     def add_branch(self, config: BranchSettings) -> None:
-        """Put an untrained full-resolution branch behind the decoder; it changes no logits until it is trained."""
+        """Put an untrained full-resolution branch behind the decoder; it changes no logits until it is trained. An encoder in it
+        starts with what ImageNet taught it."""
         self.branch = FullResolutionBranch(config, self.clipseg.config.projection_dim)
+        if config.encoder:
+            self.branch.encoder.load_imagenet(self.image_mean.flatten(), self.image_std.flatten())
 
     @property
     def dtype(self) -> torch.dtype:

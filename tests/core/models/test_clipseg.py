@@ -11,6 +11,7 @@ from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProc
 
 from core.errors import CheckpointError, ConfigError, RequestError
 from core.models.clipseg import PromptSegmenter, attend_by_matmul
+from core.models.efficientnet import EfficientNetLite
 from core.models.names import COMPACT, PUBLISHED
 from core.settings import BranchSettings, DecoderSettings, TrainSettings
 from core.train.parameters import parameter_groups
@@ -172,6 +173,33 @@ def test_only_the_last_used_blocks_are_released_and_learn_slower():
     assert reached == released
     with pytest.raises(ConfigError, match=r"must not exceed the 5 vision blocks in use, got 6"):
         segmenter.unfreeze_blocks(6)
+
+
+def test_a_branch_with_an_encoder_starts_with_what_imagenet_taught_it_learns_slower_there_and_comes_back(tmp_path):
+    segmenter = untrained_segmenter(PROMPTS, seed=5, hidden=32)
+    segmenter.add_branch(BranchSettings(width=8, fold=4, encoder="efficientnet_lite0"))
+    known = EfficientNetLite()
+    known.load_imagenet(segmenter.image_mean.flatten(), segmenter.image_std.flatten())
+    for name, value in segmenter.branch.encoder.state_dict().items():
+        torch.testing.assert_close(value, known.state_dict()[name])
+    photos = torch.rand(2, 3, 50, 70)
+    coarse = segmenter.decode(segmenter.encode_image(segmenter.pixel_values(photos)), segmenter.embed(PROMPTS[:2]))
+    expected = torch.nn.functional.interpolate(coarse[:, None], (50, 70), mode="bilinear")[:, 0]
+    assert torch.equal(segmenter(photos, PROMPTS[:2]), expected)  # untrained, it changes nothing
+    head, slow = parameter_groups(segmenter, TrainSettings(lr=1e-3, backbone_lr_factor=0.25))
+    assert (slow["lr"], len(slow["params"])) == (2.5e-4, len([*known.parameters()]))
+    optimizer = torch.optim.AdamW([head, slow])
+    for _ in range(2):  # its last layer is zero: the first step reaches no further
+        segmenter(photos, PROMPTS[:2]).square().mean().backward()
+        optimizer.step()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in segmenter.branch.encoder.parameters())
+    segmenter.save_pretrained(tmp_path, "")
+    again = PromptSegmenter.load(tmp_path)
+    assert again.branch.config == segmenter.branch.config
+    with torch.inference_mode():
+        torch.testing.assert_close(again(photos, PROMPTS[:2]), segmenter.eval()(photos, PROMPTS[:2]))
+    with pytest.raises(ValueError, match="fold must be 4 with encoder efficientnet_lite0, got 2"):
+        BranchSettings(encoder="efficientnet_lite0")
 
 
 @pytest.mark.parametrize(

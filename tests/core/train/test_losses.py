@@ -7,9 +7,9 @@ from skimage.morphology import skeletonize
 from torch.nn import functional as F
 
 from core.settings import LossSettings
-from core.train.losses import SegmentationLoss, signed_distance, soft_cldice, soft_dice, soft_skeleton, soft_tversky
+from core.train.losses import SegmentationLoss, presence, signed_distance, soft_cldice, soft_dice, soft_skeleton, soft_tversky
 
-TERMS = ("bce", "dice", "tversky", "focal", "cldice", "boundary")
+TERMS = ("bce", "dice", "tversky", "focal", "cldice", "boundary", "presence")
 
 
 def only(term: str, **parameters: float) -> SegmentationLoss:
@@ -44,7 +44,8 @@ def test_a_perfect_prediction_costs_nothing(term):
 @pytest.mark.parametrize("term", TERMS)
 def test_it_falls_as_the_logits_move_to_the_target_and_its_gradient_is_finite(term):
     target = lines()
-    costs = [only(term)((2 * target - 1) * scale, target).item() for scale in np.linspace(-4, 8, 25)]
+    least = 0 if term == "presence" else -4  # it asks whether, not where: sure in the wrong places is sure
+    costs = [only(term)((2 * target - 1) * scale, target).item() for scale in np.linspace(least, 8, 25)]
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < 0.1 * costs[0]
     for scale in (0.0, 1.0, 500.0):
@@ -154,3 +155,23 @@ def test_a_clean_wall_is_left_to_the_pixel_terms(term):
     only(term)(logits, target).backward()
     assert logits.grad[0].abs().max() == 0
     assert logits.grad[1].abs().max() > 0
+
+
+def test_presence_is_the_cross_entropy_of_the_surest_thousandth():
+    torch.manual_seed(2)
+    logits, target = torch.randn(2, 50, 60), torch.zeros(2, 50, 60)
+    target[1, 10:12, 5:25] = 1
+    surest = torch.tensor([sorted(part.flatten().tolist())[-3:] for part in logits]).mean(dim=1)
+    expected = F.binary_cross_entropy_with_logits(surest, torch.tensor([0.0, 1.0]))
+    assert presence(logits, target).item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_presence_makes_a_false_spot_on_a_clean_wall_dear_and_says_nothing_of_a_speck():
+    clean, spot = torch.full((1, 100, 100), -6.0), torch.full((1, 100, 100), -6.0)
+    spot[0, 40:44, 40:44] = 4  # 16 of 10,000 pixels
+    nothing, speck = torch.zeros(1, 100, 100), torch.zeros(1, 100, 100)
+    speck[0, 0, :3] = 1
+    assert only("bce")(spot, nothing) < 0.01
+    assert presence(clean, nothing) < 0.01
+    assert presence(spot, nothing) > 4
+    assert presence(clean, speck).item() == 0

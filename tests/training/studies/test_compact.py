@@ -28,7 +28,7 @@ def made(tmp_path_factory, raw_export):
 
 
 def test_real_photos_keep_the_split_they_have_alone(made, raw_export, tmp_path):
-    both, alone = Workspace.open(made / "workspace"), Workspace.open(tmp_path / "alone")
+    both, alone = Workspace.open(made / "both"), Workspace.open(tmp_path / "alone")
     prepare(raw_export, alone)
     expected = {(s.image_hash, s.class_name): s.split for s in alone.store.samples()}
     found = {(s.image_hash, s.class_name): s.split for s in both.store.samples() if not s.file_name.startswith("wall_")}
