@@ -11,6 +11,8 @@ from dashboard.state import open_workspace, pick, pick_run, sentences
 from training.report import write_report
 from training.runs.opened import OpenedRun
 from training.scoring.evaluation import compare, paired_scores, summary, threshold_curve
+from training.scoring.leakage import leaky_and_honest
+from training.scoring.leakage import sentence as leakage_sentence
 from training.scoring.tables import comparison_rows, metric_rows
 
 workspace = open_workspace()
@@ -62,6 +64,8 @@ with sentences():
     )
     for sentence in document["advice"]:
         st.info(sentence, icon=":material/grid_on:")
+    if split == "test" and (pair := leaky_and_honest(OpenedRun(workspace, run_id))):
+        st.info(leakage_sentence(pair), icon=":material/content_copy:")
     pdf, html, _ = st.columns([2, 2, 6])
     for place, suffix, mime in ((pdf, "pdf", "application/pdf"), (html, "html", "text/html")):
         place.download_button(

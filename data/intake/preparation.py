@@ -17,7 +17,7 @@ from data.exchange.coco_shapes import unite
 from data.exchange.placement import Exif
 from data.intake.duplicates import group_photos, source_stem
 from data.intake.raw_exports import Export, ExportImage, Seen, class_folders, find_exports, read_exports
-from data.intake.splits import Candidate, assign_splits
+from data.intake.splits import assign_samples
 from data.intake.taking import Taken, take_photos
 from data.store.records import ImportReport, NewSample
 from data.workspace import Workspace
@@ -81,8 +81,8 @@ def regroup_and_split(
     for sample in samples:  # a group is called after its first sample
         names.setdefault(numbers[sample.image_hash], f"group-{sample.id:05d}")
     groups = {sample.id: names[numbers[sample.image_hash]] for sample in samples}
-    candidates = [Candidate(s.id, s.class_name, groups[s.id], s.source_split) for s in samples]
-    splits = assign_splits(candidates, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed)
+    grouped = [replace(sample, group=groups[sample.id]) for sample in samples]
+    splits = assign_samples(grouped, train=train, val=val, by_group=by_group, keep_source=keep_source, seed=seed)
     workspace.store.set_groups_and_splits(groups, splits)
 
 

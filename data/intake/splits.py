@@ -1,12 +1,18 @@
 """Train, validation and test: stratified by class, seeded, and by group so that no photo's copy crosses over."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from data.store.records import SPLITS
+from data.store.records import SPLITS, Sample
+
+
+def assign_samples(samples: Iterable[Sample], **settings: Any) -> dict[int, str]:
+    """`assign_splits` of a workspace's samples, in their groups."""
+    return assign_splits([Candidate(s.id, s.class_name, s.group, s.source_split) for s in samples], **settings)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from data.store.records import LabelSet, Run
 from training.report.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
 from training.runs.opened import OpenedRun
 from training.scoring.evaluation import summary
+from training.scoring.leakage import Tested, leaky_and_honest
 from training.scoring.stored_probs import Probs, mask_at
 
 
@@ -33,7 +34,8 @@ class Sight:
 @dataclass(frozen=True)
 class Facts:
     """provenance: environment.json, empty for a run that was made without it. model: the checkpoint's config.json and,
-    under "branch", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id."""
+    under "branch", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id. leakage: this
+    run and one of the same recipe that was divided the other way, the leaky one first."""
 
     opened: OpenedRun
     run: Run
@@ -46,6 +48,7 @@ class Facts:
     model: dict[str, Any]
     checkpoint: dict[str, str]
     causes: dict[int, Cause]
+    leakage: tuple[Tested, Tested] | None
 
     @property
     def made_at(self) -> datetime:
@@ -100,6 +103,7 @@ def gather(opened: OpenedRun, split: str) -> Facts:
         model,
         {path.name: _sha256(path) for path in weights},
         causes,
+        leaky_and_honest(opened) if split == "test" else None,
     )
 
 

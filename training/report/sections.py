@@ -28,6 +28,7 @@ from training.report.document import (
 from training.report.facts import Facts
 from training.report.verdict import SPLIT_NAMES, count, interval, verdict
 from training.scoring.figures import TRUE_POSITIVE, paint, paint_agreement
+from training.scoring.leakage import Tested, sentence
 
 OVERLAP = ("iou", "dice", "precision", "recall")
 THIN = tuple(m.key for m in METRICS if m.key not in OVERLAP and (m.headline or m.key == "ceiling"))
@@ -221,15 +222,33 @@ def _results(facts: Facts) -> list[Block]:
     if any(key in facts.summary["overall"] for key in THIN):
         blocks.append(_metric_table(facts, THIN, "Metrics for thin structures."))
         blocks.append(Bullets(tuple(f"{m.title}: {m.meaning}" for m in METRICS if m.key in THIN)))
+    if facts.leakage:
+        blocks += [Subheading("Leaky and honest"), Paragraph(f"{sentence(facts.leakage)}"), _leakage_table(facts.leakage)]
     alt = f"IoU of {len(facts.scores)} samples, median {facts.scores['iou'].median():.3f}."
     spread = Picture(charts.score_spread(facts.scores), "svg", alt)
     blocks.append(Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread))
     return blocks
 
 
+def _leakage_table(pair: tuple[Tested, Tested]) -> Table:
+    names = sorted({name for run in pair for name in run.means} - {"all"})
+    body = tuple(
+        (
+            way,
+            run.run_id,
+            _metric(run.samples),
+            _metric(run.copied),
+            *(_metric(run.means.get(name, {}).get("miou")) for name in (*names, "all")),
+        )
+        for way, run in zip(("at random", "by source photo"), pair, strict=True)
+    )
+    columns = ("divided", "run", "test photos", "with a copy in train", *(f"mIoU {name}" for name in (*names, "all")))
+    return Table("One recipe, its photos divided in two ways.", columns, body, text_columns=(1,))
+
+
 def _metric_table(facts: Facts, metrics: tuple[str, ...], caption: str) -> Table:
     """Means of the metrics the summary has, absent ones left out, and the number of samples."""
-    rows = [*facts.summary["classes"].items(), ("overall", facts.summary["overall"])]
+    rows = [*facts.summary["classes"].items(), *facts.summary["by_truth"].items(), ("overall", facts.summary["overall"])]
     known = [key for key in metrics if facts.summary["overall"].get(MEAN_KEYS[key]) is not None]
     body = tuple((name, *(_metric(row[MEAN_KEYS[key]]) for key in known), _metric(row["samples"])) for name, row in rows)
     return Table(caption, ("class", *(MEAN_TITLES[key] for key in known), "samples"), body, total=True)

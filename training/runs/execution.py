@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,6 @@ from core.train.dataset import Example, PromptedDataset
 from core.train.feature_cache import FeatureCache
 from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
 from data.store.records import Sample
-from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig
 from training.inference.formats import machine_format, recorded_formats
@@ -89,7 +88,7 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
         outcome = _train(run, _in_format(config, formats), tell, stopping.is_set, resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(run, tell)
-        if first and outcome.best_epoch and not outcome.stopped and _labelled(store, "test"):
+        if first and outcome.best_epoch and not outcome.stopped and _labelled(run, "test"):
             tell({"event": "scoring"})
             evaluate(run, "test")
     except Exception as error:
@@ -115,9 +114,9 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
     return outcome
 
 
-def _labelled(store: Store, split: str) -> list[Sample]:
-    labels = store.labels()
-    return [sample for sample in store.samples(split=split) if sample.id in labels]
+def _labelled(run: OpenedRun, split: str) -> list[Sample]:
+    labels = run.store.labels()
+    return [sample for sample in run.samples(split) if sample.id in labels]
 
 
 def _formats(folder: RunFolder, config: RunConfig) -> dict[str, str]:
@@ -164,21 +163,21 @@ def _is_full_disk(error: BaseException) -> bool:
 
 def examples(
     workspace: Workspace,
-    split: str,
+    samples: Sequence[Sample],
     label_set: str | None = None,
     labels: LabelSettings | None = None,
     on_progress: Progress = silent,
 ) -> list[Example]:
-    """The samples of a split with their labels, current or frozen. Raises RequestError when there are none.
+    """Samples with their labels, current or frozen. Raises RequestError when none has one.
 
     labels: what box labels stand for; they stay boxes without it.
     """
     labels = labels or LabelSettings()
     sam = BoxSam.load(labels.sam) if labels.sam and labels.boxes != "box" else None
     revisions = workspace.store.labels(label_set)
-    labelled = [(s, revisions[s.id]) for s in workspace.store.samples(split=split) if s.id in revisions]
+    labelled = [(s, revisions[s.id]) for s in samples if s.id in revisions]
     if not labelled:
-        raise RequestError(f"there are no samples in split {split}; import an export first (drywall-qa prepare RAW_DIR)")
+        raise RequestError("there are no labelled samples in a split; import an export first (drywall-qa prepare RAW_DIR)")
     if sam is None:
         find_seams(workspace, [s for s, revision in labelled if becomes_tight(s, revision, labels)], on_progress)
     return [
@@ -199,9 +198,13 @@ def _train(
 ) -> Outcome:
     folder, record = run.folder, run.record
     seeking = partial(_tell_seams, tell)
-    train_examples = examples(run.workspace, "train", record.label_set, config.labels, seeking)
-    val_examples = examples(run.workspace, "val", record.label_set, config.labels, seeking)
-    tested = len(_labelled(run.store, "test"))
+    if not resume and PartialState().is_main_process:
+        run.divide()
+    PartialState().wait_for_everyone()
+    train_examples, val_examples = (
+        examples(run.workspace, run.samples(split), record.label_set, config.labels, seeking) for split in ("train", "val")
+    )
+    tested = len(_labelled(run, "test"))
     unknown = {e.class_name for e in (*train_examples, *val_examples)} - set(config.synonyms)
     if unknown:
         raise RequestError(f"there are no prompts for class {', '.join(sorted(unknown))}; add them under synonyms")
@@ -298,7 +301,7 @@ def _choose_thresholds(run: OpenedRun, tell: Callable[[Event], None]) -> None:
     if not run.config.train.threshold_per_class:
         return
     tell({"event": "choosing thresholds"})
-    val_examples = examples(run.workspace, "val", run.record.label_set, run.config.labels)
+    val_examples = examples(run.workspace, run.samples("val"), run.record.label_set, run.config.labels)
     found = best_thresholds(run.predictor(), val_examples, run.config.synonyms)
     save_thresholds(found, run.folder.thresholds)
     tell({"event": "thresholds", "classes": found})

@@ -36,6 +36,11 @@ class RunFolder:
         return self.root / "environment.json"
 
     @property
+    def split(self) -> Path:
+        """Of a run that divides the samples itself: JSON, the split by sample id (`OpenedRun.samples`)."""
+        return self.root / "split.json"
+
+    @property
     def best_checkpoint(self) -> Path:
         return self.root / "checkpoints" / "best"
 

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from core.errors import RequestError
+from core.files import write_atomically
 from core.models.predictor import TextToMask
 from core.prompts import class_of_prompt
-from data.store.records import Run
+from data.intake.splits import assign_samples
+from data.store.records import Run, Sample
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
@@ -40,6 +42,20 @@ class OpenedRun:
     def config(self) -> RunConfig:
         """It never changes. Raises ConfigError for one that this version does not know."""
         return make_config(self.record.config, f"run {self.id}")
+
+    def divide(self) -> None:
+        """Where `split.by_group` is off, as the published system had it, deal out all samples at random, copies of one photo
+        or not, for this run alone; the workspace's own division stays."""
+        if not self.config.split.by_group:
+            dealt = assign_samples(self.store.samples(), **self.config.split.model_dump())
+            write_atomically(self.folder.split, json.dumps(dealt).encode())
+
+    def samples(self, split: str) -> list[Sample]:
+        """By the run's own division, where it has one, else the workspace's."""
+        if not self.folder.split.is_file():
+            return self.store.samples(split=split)
+        own = json.loads(self.folder.split.read_text("utf-8"))
+        return [replace(s, split=split) for s in self.store.samples() if own.get(str(s.id)) == split]
 
     @property
     def thresholds(self) -> dict[str, float]:

@@ -67,7 +67,8 @@ def measure(
     predictor = Predictor(PromptSegmenter.load(checkpoint))
     prompts = {name: sentences[0] for name, sentences in synonyms.items()}
     tight = LabelSettings(boxes="proposal")  # a band's threshold is not chosen against the bare wall in a box
-    val = [example for example in examples(workspace, "val", labels=tight) if not example.name.startswith("wall_")][: size.val]
+    chosen = [sample for sample in workspace.store.samples(split="val") if not sample.file_name.startswith("wall_")]
+    val = examples(workspace, chosen[: size.val], labels=tight)
     thresholds = best_thresholds(predictor, val, synonyms)
     labels = workspace.store.labels()
     samples = [s for s in workspace.store.samples(split="test") if s.id in labels and not s.file_name.startswith("wall_")]

@@ -77,7 +77,7 @@ def test_seams_are_proposed_and_trained_in_what_is_still_a_box(workspace, store,
     history(store, sample.id, np.eye(*sample.size_hw, dtype=bool))
     assert (sample.id in {proposal.sample.id for proposal in seam_proposals(workspace)}) == is_box
     name = store.freeze_labels("frozen").name
-    taken = examples(workspace, sample.split, name, LabelSettings(boxes="proposal"))
+    taken = examples(workspace, workspace.store.samples(split=sample.split), name, LabelSettings(boxes="proposal"))
     label = store.labels(name)[sample.id].rle
     assert (next(e.rle for e in taken if e.sample_id == sample.id) != label) == is_box
 

@@ -44,7 +44,7 @@ def test_seams_run_through_their_boxes_and_nothing_is_saved(workspace, store):
 def test_a_box_without_a_seam_is_not_looked_at(workspace, store, monkeypatch):
     sample = boxed_sample(store)
     monkeypatch.setattr(tight_labels, "seams_of", lambda workspace, sample: [[] for _ in sample.boxes])
-    of_split = examples(workspace, sample.split, None, LabelSettings(boxes="proposal"))
+    of_split = examples(workspace, workspace.store.samples(split=sample.split), None, LabelSettings(boxes="proposal"))
     example = next(example for example in of_split if example.sample_id == sample.id)
     assert not decode_rle(example.rle).any()
     np.testing.assert_array_equal(decode_rle(example.ignore), decode_rle(store.label(sample.id).rle))
@@ -64,7 +64,7 @@ def test_box_labels_train_as_boxes_proposals_or_where_both_agree(workspace, stor
     sample = boxed_sample(store)
     found = {}
     for boxes in ("box", "proposal", "weak"):
-        of_split = examples(workspace, sample.split, None, LabelSettings(boxes=boxes))
+        of_split = examples(workspace, workspace.store.samples(split=sample.split), None, LabelSettings(boxes=boxes))
         found[boxes] = next(example for example in of_split if example.sample_id == sample.id)
     box, tight = decode_rle(found["box"].rle), decode_rle(found["proposal"].rle)
     assert found["box"].ignore is None
@@ -83,7 +83,7 @@ def test_a_fixed_label_is_taken_as_it_is(workspace, store):
     drawn = np.zeros(sample.size_hw, bool)
     drawn[2:5, 2:30] = True
     store.save_label(sample.id, drawn, based_on=1, author="Ann", tool="brush")
-    of_split = examples(workspace, sample.split, None, LabelSettings(boxes="weak"))
+    of_split = examples(workspace, workspace.store.samples(split=sample.split), None, LabelSettings(boxes="weak"))
     example = next(example for example in of_split if example.sample_id == sample.id)
     np.testing.assert_array_equal(decode_rle(example.rle), drawn)
     assert example.ignore is None

@@ -128,7 +128,7 @@ def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, stor
     predictor = OpenedRun(workspace, run).predictor()
     assert predictor.inference == config.inference
     best = {}
-    for example in examples(workspace, "val"):  # every threshold by hand, one mask at a time
+    for example in examples(workspace, workspace.store.samples(split="val")):  # every threshold by hand, one mask at a time
         photo, truth = example.read()
         probs = to_uint8(predictor.predict(photo, [config.synonyms[example.class_name][0]])[0].probs)
         of_class = best.setdefault(example.class_name, {float(t): [] for t in THRESHOLDS})

@@ -39,7 +39,7 @@ def test_minutes_that_scoring_alone_would_take_are_refused(workspace, tiny_check
 
 def test_scoring_is_reckoned_from_looks_at_a_few_photos(workspace, tiny_segmenter, tiny_checkpoint):
     config = load_config("quick", [f"checkpoint={tiny_checkpoint}"])
-    val = execution.examples(workspace, "val")
+    val = execution.examples(workspace, workspace.store.samples(split="val"))
     alone = execution._scoring_seconds(tiny_segmenter, config, val, 10)
     assert alone > 0
     assert execution._scoring_seconds(tiny_segmenter, config, val, 0) == 0
