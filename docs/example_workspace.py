@@ -1,8 +1,8 @@
-"""The whole loop once on the real photos, with a review by two made-up people: `python -m docs.example_workspace RAW FOLDER`.
+"""The whole loop once on the real exports, with a review by two made-up people: `python -m docs.example_workspace EXPORTS FOLDER`.
 
-What the pictures in `docs/images` show (`make screenshots WORKSPACE=FOLDER`). RAW: `../shared/data`. Trains twice with the
-recipe `quick`; a few minutes on 2 cores. Ann takes over the seams found in box labels, Bob draws cracks again as they
-are in the pack's pixel truth; both then look at honeypots.
+What the pictures in `docs/images` show (`make screenshots WORKSPACE=FOLDER`). EXPORTS: `../shared/exports`, photos CC BY 4.0.
+Scores the shipped checkpoint, lets Ann take over the surest seams found in box labels and Bob narrow labels of cracks to what
+the model sees of them, trains some minutes on that, and has both look at honeypots; a quarter of an hour on 2 cores.
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scipy import ndimage
 
-from core.masks.mask import decode_rle, read_mask_png
+from core.masks.mask import decode_rle, encode_rle
 from data.intake.preparation import prepare
 from data.store.store import Store
 from data.workspace import Workspace
@@ -20,36 +20,38 @@ from training.review.reviewers import plant_honeypots
 from training.runs.execution import execute
 from training.runs.opened import OpenedRun
 from training.runs.runs import create_run
+from training.scoring.checkpoint import score
 from training.scoring.evaluation import evaluate
+from training.scoring.stored_probs import mask_at
+from training.terminal import progress
 
-REDRAWN, HONEYPOTS = 24, 0.3
+TAKEN_OVER, NARROWED, HONEYPOTS = 120, 60, 0.2
+MINUTES = 5
 PX_PER_MM = 1.6
 
 
 def main(raw: Path, folder: Path) -> None:
     workspace = Workspace.open(folder)
-    store = workspace.store
-    prepare(raw, workspace, **load_config("quick").split.model_dump())
-    train(workspace, "first look")
-    review(workspace, raw / "cracks" / "pixel_truth")
-    store.freeze_labels("seams and cracks fixed")
-    train(workspace, "after the review", "seams and cracks fixed")
-    meet_honeypots(store)
+    prepare(raw, workspace)
+    with progress() as on_progress:
+        seen = score(workspace, load_config("quick").changed(name="as shipped"), "test", on_progress)
+        review(OpenedRun(workspace, seen.id))
+        workspace.store.freeze_labels("seams and cracks fixed")
+        config = load_config("recommended").changed(
+            name="after the review", label_set="seams and cracks fixed", train={"minutes": MINUTES}
+        )
+        trained = OpenedRun(workspace, create_run(workspace, config).id)
+        execute(trained)
+        evaluate(trained, "val", on_progress)
+    meet_honeypots(workspace.store)
 
 
-def train(workspace: Workspace, name: str, label_set: str | None = None) -> None:
-    config = load_config("quick").changed(name=name, label_set=label_set)
-    run = create_run(workspace, config)
-    execute(OpenedRun(workspace, run.id), lambda event: print(event, flush=True) if event["event"] == "epoch" else None)
-    for split in ("val", "train"):
-        evaluate(OpenedRun(workspace, run.id), split)
-
-
-def review(workspace: Workspace, truths: Path) -> None:
-    for number, proposal in enumerate(seam_proposals(workspace)):
+def review(seen: OpenedRun) -> None:
+    workspace, store = seen.workspace, seen.store
+    for number, proposal in enumerate(seam_proposals(workspace)[:TAKEN_OVER]):
         sample = proposal.sample
-        workspace.store.take(sample.id, "Ann")
-        workspace.store.save_label(
+        store.take(sample.id, "Ann")
+        store.save_label(
             sample.id,
             proposal.rle,
             based_on=sample.revision,
@@ -59,17 +61,27 @@ def review(workspace: Workspace, truths: Path) -> None:
             comment="the joint, not its box",
         )
         if number % 2:
-            workspace.store.add_review(sample.id, "accepted", "Ann")
+            store.add_review(sample.id, "accepted", "Ann")
         else:
-            workspace.store.release(sample.id, "Ann")
-    cracks = workspace.store.samples(class_name="cracks")
-    for sample in cracks[:REDRAWN]:
-        truth = read_mask_png(truths / f"{Path(sample.file_name).stem}.png")
-        workspace.store.take(sample.id, "Bob")
-        workspace.store.save_label(sample.id, truth, based_on=sample.revision, author="Bob", tool="brush", comment="to the pixel")
-        workspace.store.add_review(sample.id, "accepted", "Bob")
-    workspace.store.set_scale(cracks[0].image_hash, PX_PER_MM, "Bob")
-    workspace.store.add_review(cracks[REDRAWN].id, "skipped", "Bob", "too blurred to tell")
+            store.release(sample.id, "Ann")
+    scores = store.scores(seen.id, "test")
+    cracks = scores[scores["class_name"] == "cracks"].sort_values("recall", ascending=False)
+    for row in cracks.head(NARROWED).itertuples():
+        sample = store.sample(row.sample_id)
+        narrow = decode_rle(store.label(sample.id).rle) & mask_at(seen.probs("test", sample.id), row.threshold)
+        store.take(sample.id, "Bob")
+        store.save_label(
+            sample.id,
+            encode_rle(narrow),
+            based_on=sample.revision,
+            author="Bob",
+            tool="brush",
+            comment="the crack, not its surroundings",
+        )
+        store.add_review(sample.id, "accepted", "Bob")
+    last = store.sample(int(cracks.iloc[-1]["sample_id"]))
+    store.set_scale(last.image_hash, PX_PER_MM, "Bob")
+    store.add_review(last.id, "skipped", "Bob", "too blurred to tell")
 
 
 def meet_honeypots(store: Store) -> None:

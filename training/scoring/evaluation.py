@@ -17,7 +17,7 @@ from data.store.store import Store
 from training.inference.predictors import mask_name
 from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
-from training.scoring.scores import advice, mean, means, truths
+from training.scoring.scores import advice, by_truth, mean, means, truths
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
 
 LABELS_OF = ("all", "human")
@@ -36,7 +36,7 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
         raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
     store, folder, predictor, thresholds = run.store, run.folder, run.predictor(), run.thresholds
     labels, scores = store.labels(), []
-    samples = [sample for sample in store.samples(split=split) if sample.id in labels]
+    samples = [sample for sample in run.samples(split) if sample.id in labels]
     if not samples:
         raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
     names = export_names(samples)
@@ -96,6 +96,7 @@ def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> di
         "split": split,
         "labels": labels_of,
         "classes": {str(name): means(of_class) for name, of_class in table.groupby("class_name")},
+        "by_truth": by_truth(table),
         "overall": means(table),
         "advice": [*truths(table), *advice(table)],
     }

@@ -32,6 +32,19 @@ def mean(values: pd.Series) -> float | None:
     return None if values.isna().any() else float(np.mean(values.to_numpy(float)))
 
 
+def by_truth(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Means of a class's samples for each kind of truth, side by side, where some of its labels are boxes and others are not:
+    a band that is right is wrong against its box. Columns used: class_name, is_box, human_made and every metric."""
+    found: dict[str, dict[str, Any]] = {}
+    for class_name, rows in table.groupby("class_name"):
+        boxes, human = rows["is_box"].astype(bool), rows["human_made"].astype(bool)
+        if not boxes.any() or boxes.all():
+            continue
+        kinds = {"boxes as delivered": boxes, "accepted proposals": ~boxes & ~human, "drawn": ~boxes & human}
+        found |= {f"{class_name}: {kind}": means(rows[of_kind]) for kind, of_kind in kinds.items() if of_kind.any()}
+    return found
+
+
 def truths(table: pd.DataFrame) -> list[str]:
     """A sentence for each class with labels that are boxes: what its figures are measured against. Columns used: class_name,
     is_box, human_made."""

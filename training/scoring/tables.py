@@ -8,9 +8,10 @@ from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
 
 
 def metric_rows(document: dict[str, Any]) -> pd.DataFrame:
-    """Of a document of `training.scoring.evaluation.summary`: a row a class and one over all, a column a metric under the
-    title of its mean, and the number of samples; missing where a sample was scored without that metric."""
-    rows = pd.DataFrame({**document["classes"], "overall": document["overall"]}).T.astype(float)
+    """Of a document of `training.scoring.evaluation.summary`: a row a class, one a kind of truth where a class has several, and
+    one over all; a column a metric under the title of its mean, and the number of samples; missing where a sample was scored
+    without that metric."""
+    rows = pd.DataFrame({**document["classes"], **document["by_truth"], "overall": document["overall"]}).T.astype(float)
     titles = {MEAN_KEYS[key]: title for key, title in MEAN_TITLES.items()} | {"samples": "samples"}
     return rows[list(titles)].rename(columns=titles)
 

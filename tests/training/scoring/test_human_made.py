@@ -10,6 +10,7 @@ from data.store.records import NewLabel
 from data.workspace import Workspace
 from training.runs.opened import OpenedRun
 from training.scoring.evaluation import summary, threshold_curve
+from training.scoring.scores import by_truth
 
 
 def test_labels_taken_from_a_proposal_can_be_left_out(desk, add_run):
@@ -18,6 +19,19 @@ def test_labels_taken_from_a_proposal_can_be_left_out(desk, add_run):
     assert summary(desk, "r", "test")["overall"]["miou"] == pytest.approx(0.6)
     human = summary(desk, "r", "test", "human")
     assert (human["labels"], human["overall"]["miou"], human["overall"]["samples"]) == ("human", 0.2, 1)
+
+
+def test_a_class_of_boxes_and_drawn_bands_is_told_apart(desk, add_run):
+    add_run("r", {5: 1.0, 6: 0.2})
+    one = {sample.id: sample for sample in desk.samples()}[5]
+    assert summary(desk, "r", "test")["by_truth"] == {}  # one kind of truth: nothing to tell apart
+    table = desk.scores("r", "test").assign(is_box=[True, False], human_made=True, class_name=one.class_name)
+    found = by_truth(table)
+    assert {name: (row["miou"], row["samples"]) for name, row in found.items()} == {
+        f"{one.class_name}: boxes as delivered": (1.0, 1),
+        f"{one.class_name}: drawn": (0.2, 1),
+    }
+    assert by_truth(table.assign(human_made=False))[f"{one.class_name}: accepted proposals"]["samples"] == 1
 
 
 def test_no_human_made_label_is_a_sentence(desk, add_run):
