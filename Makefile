@@ -39,4 +39,4 @@ screenshots: $(STAMP)
 
 # Trains the shipped checkpoint from scratch on real and generated photos, scores it on photos it never saw, puts it in place.
 compact-model: $(STAMP)
-	$(BIN)/python -m training.studies.compact $(COMPACT) $(EXPORTS)
+	$(BIN)/python -m training.studies.compact $(COMPACT) $(EXPORTS) --drawn tests/data/drawn_bands.json

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scipy import ndimage
 
-from core.masks.mask import decode_rle, encode_rle
+from core.masks.mask import decode_rle
 from data.intake.preparation import prepare
 from data.store.store import Store
 from data.workspace import Workspace
@@ -71,12 +71,7 @@ def review(seen: OpenedRun) -> None:
         narrow = decode_rle(store.label(sample.id).rle) & mask_at(seen.probs("test", sample.id), row.threshold)
         store.take(sample.id, "Bob")
         store.save_label(
-            sample.id,
-            encode_rle(narrow),
-            based_on=sample.revision,
-            author="Bob",
-            tool="brush",
-            comment="the crack, not its surroundings",
+            sample.id, narrow, based_on=sample.revision, author="Bob", tool="brush", comment="the crack, not its surroundings"
         )
         store.add_review(sample.id, "accepted", "Bob")
     last = store.sample(int(cracks.iloc[-1]["sample_id"]))

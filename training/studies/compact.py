@@ -42,9 +42,11 @@ def make_compact(
     settings: dict[str, Any] | None = None,
     workers: int = 2,
     measured: MeasureSize | None = None,
+    drawn: Path | None = None,
 ) -> None:
     """Everything from painting to the card in `target`. exports: raw exports of real photos. photos: how many to paint to train
-    on, choose by and measure; size_hw: of each. settings: on top of the recipes' own."""
+    on, choose by and measure; size_hw: of each. settings: on top of the recipes' own. measured, drawn: as in
+    `training.studies.accuracy.measure`."""
     raw = folder / "raw"
     if not raw.is_dir():
         write_exact_export(folder / "painting", SEED, photos, size_hw, workers)
@@ -62,7 +64,7 @@ def make_compact(
         if runs:
             wanted = wanted.changed(checkpoint=str(runs[-1].folder.best_checkpoint), synonyms=runs[0].config.synonyms)
         runs.append(_trained(workspace, wanted))
-    publish(runs, exports, target, measured or MeasureSize())
+    publish(runs, exports, target, measured or MeasureSize(), drawn)
     for workspace in (walls, real, both):
         workspace.store.close()
 
@@ -89,13 +91,13 @@ def _trained(workspace: Workspace, wanted: RunConfig) -> OpenedRun:
     return OpenedRun(workspace, newest.id)
 
 
-def publish(runs: Sequence[OpenedRun], exports: Path, target: Path, measured: MeasureSize) -> None:
+def publish(runs: Sequence[OpenedRun], exports: Path, target: Path, measured: MeasureSize, drawn: Path | None) -> None:
     """Put the last run's checkpoint into `target`, in half precision, with a card that tells the sources of all and the
     figures measured on just these weights."""
     run = runs[-1]
     shutil.rmtree(target, ignore_errors=True)
     PromptSegmenter.load(run.folder.best_checkpoint).half().save_pretrained(target, "")
-    figures = measure(target, run.workspace, run.config.synonyms, measured)
+    figures = measure(target, run.workspace, run.config.synonyms, measured, drawn)
     started = next(event for event in run.folder.read_events() if event["event"] == "started")
     minutes = [f"{(stage.record.seconds or 0) / 60:.0f}" for stage in runs]
     section = f"""Trained on 2 cores for {", ".join(minutes[:-1])} and {minutes[-1]} minutes: on generated walls, on the train split of
@@ -119,5 +121,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make the shipped compact checkpoint")
     parser.add_argument("folder", type=Path, help="where photos and runs are kept")
     parser.add_argument("exports", type=Path, help="raw exports of real photos")
+    parser.add_argument("--drawn", type=Path, help="bands that people drew (JSON)")
     arguments = parser.parse_args()
-    make_compact(arguments.folder, arguments.exports)
+    make_compact(arguments.folder, arguments.exports, drawn=arguments.drawn)
