@@ -16,7 +16,7 @@ if counts.empty:
     st.info("This workspace is empty. Import a Roboflow COCO export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
 
-columns = st.columns(5)
+columns = st.columns([2, 2, 2, 3, 2])  # the fourth is the longest
 columns[0].metric("Samples", int(counts["samples"].sum()))
 for column, (name, number) in zip(columns[1:3], counts.groupby("class_name")["samples"].sum().items(), strict=False):
     column.metric(str(name).capitalize(), int(number))

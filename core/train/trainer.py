@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, gather_object, set_seed
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -195,6 +196,7 @@ def device_type() -> str:
 
 
 def _accelerator(config: TrainSettings, segmenter: PromptSegmenter) -> Accelerator:
+    AcceleratorState._reset_state()  # a process may train twice, in two number formats
     return Accelerator(
         mixed_precision=mixed_precision(config),
         cpu=device_type() == "cpu",

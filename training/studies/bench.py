@@ -331,7 +331,7 @@ class Bench:
         """Medians over the rounds, interleaved; work of `per` units is divided by it. counted: does the products of ours."""
         flops = []
         for side in (reference, counted or ours):
-            with FlopCounterMode(display=False, custom_mapping=_INT8) as counter:
+            with FlopCounterMode(display=False, custom_mapping=_COUNTED) as counter:
                 side()
             flops.append(counter.get_total_flops())
         seconds: list[list[float]] = [[], []]
@@ -391,8 +391,16 @@ def _product_flops(inputs: torch.Size, *_: Any, out_shape: torch.Size, **__: Any
     return 2 * inputs.numel() * out_shape[-1]
 
 
-_INT8 = {torch.ops.quantized.linear_dynamic: _product_flops}
-"""What the counter does not know of itself."""
+def _convolution_backward_flops(
+    gradient: torch.Size, inputs: torch.Size, weight: torch.Size, *arguments: Any, out_shape: Any, **__: Any
+) -> int:
+    """As many for each gradient as forward. torch's own count takes a depthwise convolution's weights for dense ones."""
+    *_, transposed, _, _, wanted = arguments  # stride and the rest before; output padding and groups between
+    return 2 * (inputs if transposed else gradient).numel() * weight[1:].numel() * sum(wanted[:2])
+
+
+_COUNTED = {torch.ops.quantized.linear_dynamic: _product_flops, torch.ops.aten.convolution_backward: _convolution_backward_flops}
+"""What the counter does not know of itself, or counts wrongly."""
 
 
 def _pooled_cldice(logits: torch.Tensor, target: torch.Tensor, steps: int) -> torch.Tensor:

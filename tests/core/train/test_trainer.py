@@ -71,3 +71,10 @@ def test_asking_what_pays_leaves_the_choice_to_accelerate_open(monkeypatch):
     before = dict(AcceleratorState._shared_state)
     assert mixed_precision(TrainSettings(precision="auto")) == "bf16"
     assert AcceleratorState._shared_state == before
+
+
+def test_a_process_may_train_twice_in_two_number_formats(tiny_segmenter):
+    formats = [
+        trainer._accelerator(TrainSettings(precision=name), tiny_segmenter).mixed_precision for name in ("no", "bf16", "no")
+    ]
+    assert formats == ["no", "bf16", "no"]

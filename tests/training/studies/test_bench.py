@@ -4,10 +4,11 @@ from functools import partial
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from core.errors import RequestError
 from core.models.number_formats import product_seconds
-from training.studies.bench import EPOCHS, NAMES, TRAIN_SAMPLES, VAL_SAMPLES, Size, run_bench
+from training.studies.bench import _COUNTED, EPOCHS, NAMES, TRAIN_SAMPLES, VAL_SAMPLES, Size, run_bench
 
 TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 3}
 TINY = Size(
@@ -76,3 +77,11 @@ def test_the_machine_is_described(document):
     assert machine["matmul_gflops"].keys() == product_seconds().keys()
     assert min(machine["matmul_gflops"].values()) > 0
     assert machine["threads"] == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("groups", [1, 32])
+def test_a_convolution_and_its_gradients_cost_three_times_the_forward_pass(groups):
+    convolution, photos = torch.nn.Conv2d(32, 32, 3, padding=1, groups=groups), torch.rand(2, 32, 10, 10, requires_grad=True)
+    with FlopCounterMode(display=False, custom_mapping=_COUNTED) as counter:
+        convolution(photos).sum().backward()
+    assert counter.get_total_flops() == 3 * 2 * (2 * 32 * 10 * 10) * (32 // groups) * 9
