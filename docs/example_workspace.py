@@ -2,7 +2,7 @@
 
 What the pictures in `docs/images` show (`make screenshots WORKSPACE=FOLDER`). EXPORTS: `../shared/exports`, photos CC BY 4.0.
 Scores the shipped checkpoint, lets Ann take over the surest seams found in box labels and Bob narrow labels of cracks to what
-the model sees of them, trains some minutes on that, and has both look at honeypots; a quarter of an hour on 2 cores.
+the model sees of them, trains some minutes on that, and has both look at honeypots.
 """
 
 import sys

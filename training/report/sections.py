@@ -223,7 +223,7 @@ def _results(facts: Facts) -> list[Block]:
         blocks.append(_metric_table(facts, THIN, "Metrics for thin structures."))
         blocks.append(Bullets(tuple(f"{m.title}: {m.meaning}" for m in METRICS if m.key in THIN)))
     if facts.leakage:
-        blocks += [Subheading("Leaky and honest"), Paragraph(f"{sentence(facts.leakage)}"), _leakage_table(facts.leakage)]
+        blocks += [Subheading("Leaky and honest"), Paragraph(sentence(facts.leakage)), _leakage_table(facts.leakage)]
     alt = f"IoU of {len(facts.scores)} samples, median {facts.scores['iou'].median():.3f}."
     spread = Picture(charts.score_spread(facts.scores), "svg", alt)
     blocks.append(Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread))

@@ -7,6 +7,7 @@ remembers a photo is right on its copy.
 from dataclasses import dataclass
 from typing import Any
 
+from data.store.records import Run
 from training.runs.opened import OpenedRun
 from training.scoring.scores import means
 
@@ -41,11 +42,11 @@ def on_test(run: OpenedRun) -> Tested | None:
 def leaky_and_honest(run: OpenedRun) -> tuple[Tested, Tested] | None:
     """The run and the newest finished one of the same recipe and budget whose samples were divided the other way, the one with
     copies first; None where there is no such pair."""
-    own = _recipe(run)
+    own = _recipe(run.record)
     for record in run.store.runs():
-        other = OpenedRun(run.workspace, record.id)
-        if record.id == run.id or record.status != "finished" or _recipe(other) != own:
+        if record.id == run.id or record.status != "finished" or _recipe(record) != own:
             continue
+        other = OpenedRun(run.workspace, record.id)
         pair = sorted((found for found in (on_test(run), on_test(other)) if found), key=lambda found: -found.copied)
         if len(pair) == 2 and pair[0].copied and not pair[1].copied:
             return pair[0], pair[1]
@@ -62,6 +63,8 @@ def sentence(pair: tuple[Tested, Tested]) -> str:
     )
 
 
-def _recipe(run: OpenedRun) -> dict[str, Any]:
-    """What two runs must share to be one recipe: all but their names, their label sets and how they divide."""
-    return run.config.model_dump(exclude={"name": True, "label_set": True, "split": {"by_group"}})
+def _recipe(record: Run) -> dict[str, Any]:
+    """What two runs must share to be one recipe: all but their names, their label sets and how they divide. As the store has it,
+    so that a run of another version, whose configuration this one cannot read, is no partner and no error."""
+    config = {key: value for key, value in record.config.items() if key not in ("name", "label_set")}
+    return config | {"split": {**config.get("split", {}), "by_group": None}}

@@ -62,7 +62,7 @@ def measure(
     on_progress: Progress = silent,
 ) -> dict[str, Any]:
     """The figures by name. workspace: real photos, split; generated walls in it (`wall_*`) are left alone. drawn: JSON of bands
-    that people drew (`training.studies.seams.score_drawn`)."""
+    drawn by eye (`training.studies.seams.score_drawn`)."""
     size = size or MeasureSize()
     predictor = Predictor(PromptSegmenter.load(checkpoint))
     prompts = {name: sentences[0] for name, sentences in synonyms.items()}
@@ -222,7 +222,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
     lines = [
         "Real photos of the test split (by group; never trained on), one look, threshold a class chosen on validation: "
         + ", ".join(f"{name} {value:.2f}" for name, value in figures["thresholds"].items())
-        + ". Crack labels are polygons as delivered, taping labels are boxes as delivered; drawn bands are drawn by people.",
+        + ". Crack labels are polygons as delivered, taping labels are boxes as delivered; drawn bands were drawn by eye.",
         "",
         "| class | photos | mIoU | Dice | tolerant F1, 2 px | precision | recall | box IoU | mIoU with drawn bands | "
         "share that the other prompt marks |",
@@ -249,7 +249,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What a checkpoint sees at first sight")
     parser.add_argument("checkpoint", help="compact, or a CLIPSeg folder")
     parser.add_argument("exports", type=Path, help="raw exports of real photos, or a workspace made from them")
-    parser.add_argument("--drawn", type=Path, help="bands that people drew (JSON)")
+    parser.add_argument("--drawn", type=Path, help="bands drawn by eye (JSON)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, progress() as on_progress:
         is_workspace = (arguments.exports / "qa.db").is_file()

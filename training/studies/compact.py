@@ -138,6 +138,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make the shipped compact checkpoint")
     parser.add_argument("folder", type=Path, help="where photos and runs are kept")
     parser.add_argument("exports", type=Path, help="raw exports of real photos")
-    parser.add_argument("--drawn", type=Path, help="bands that people drew (JSON)")
+    parser.add_argument("--drawn", type=Path, help="bands drawn by eye (JSON)")
     arguments = parser.parse_args()
     make_compact(arguments.folder, arguments.exports, drawn=arguments.drawn)

@@ -1,5 +1,5 @@
 """How well proposed seams fit: on generated photos (`python -m training.studies.seams --photos 100 --seed 900`), and on real
-ones whose bands people drew (`python -m training.studies.seams --drawn tests/data/drawn_bands.json --exports FOLDER`)."""
+ones whose bands were drawn by eye (`python -m training.studies.seams --drawn tests/data/drawn_bands.json --exports FOLDER`)."""
 
 import argparse
 import json
@@ -46,7 +46,7 @@ def score_generated(photos: int, seed: int) -> pd.DataFrame:
 
 
 def score_drawn(drawn: Path, exports: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Proposals and boxes against bands that people drew on real photos: a row a photo, and a row a drawn band.
+    """Proposals and boxes against bands drawn by eye on real photos: a row a photo, and a row a drawn band.
 
     drawn: JSON, a list of {file_name, split, style, dark, cut_out_over_joint, bands: [{points_xy, width_px, box_xywh}]} in
     pixels; exports: a folder with those photos somewhere below it. Columns of the first: file_name, split, style, dark,

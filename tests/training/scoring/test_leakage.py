@@ -69,6 +69,10 @@ def test_another_recipe_is_no_partner_and_the_report_shows_the_pair(pair):
     leaky, honest = pair
     other = OpenedRun(honest.workspace, create_run(honest.workspace, honest.config.changed(train={"lr": 0.5})).id)
     assert leaky_and_honest(other) is None
+    foreign = other.config.model_dump(mode="json") | {"of_a_later_version": 1}
+    other.store.create_run("foreign", name="foreign", checkpoint="compact", label_set=other.record.label_set, config=foreign)
+    other.store.update_run("foreign", status="finished")
+    assert leaky_and_honest(honest) is not None  # one that cannot be read harms no other
     document = build(gather(honest, "test"))
     results = next(section for section in document.sections if section.title == "Results")
     tables = [block for block in results.blocks if getattr(block, "caption", "").startswith("One recipe")]
