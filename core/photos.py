@@ -57,7 +57,8 @@ def read_photo(source: Path | bytes | BinaryIO, name: str | None = None, *, at_l
             if at_least_px is not None:
                 image.draft(None, (at_least_px, at_least_px))
             image.load()
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(_to_rgb(image))
     except UnidentifiedImageError as error:
         raise PhotoError(f"{name} is not a picture this tool can read; save it as JPEG or PNG") from error
     except (OSError, ValueError, SyntaxError) as error:
@@ -104,4 +105,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

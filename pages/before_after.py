@@ -46,7 +46,7 @@ if len(runs) < 2:
 left, right = st.columns(2)
 new_id = pick_run(runs.values(), "New run", "new", where=right)
 old_id = pick_run((run for run in reversed(runs.values()) if run.id != new_id), "Old run", "old", where=left)
-missing = unscored_splits(store, old_id, new_id)
+missing = unscored_splits(workspace, old_id, new_id)
 if missing:
     words = ", ".join(f"{split} of {run}" for run, split in missing)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -14,7 +14,8 @@ from dashboard.gallery import photo_of
 from dashboard.state import open_workspace, sentences
 from training.inference.folder import predict_alone
 from training.inference.formats import prediction_format
-from training.inference.predictors import in_number_format, mask_name, named_predictor
+from training.inference.mask_files import mask_name
+from training.inference.predictors import in_number_format, named_predictor
 from training.runs.opened import OpenedRun
 from training.scoring.figures import FALSE_POSITIVE, paint, paint_heat
 

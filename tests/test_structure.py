@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -112,3 +113,13 @@ def test_every_room_of_the_code_has_its_tests(room):
 def test_architecture_names_every_room():
     table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     assert not [room for room in sorted(ROOMS) if f"`{room.as_posix()}" not in table]
+
+
+def test_torch_comes_in_only_where_something_is_looked_at_or_trained():
+    """It takes seconds to import: the command line's help, and every page but the Prompt lab, open without it."""
+    pages = [path for path in sorted((ROOT / "pages").glob("*.py")) if path.stem != "prompt_lab"]
+    imports = [node for path in pages for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
+    modules = sorted({"training.cli", *(node.module for node in imports if node.module)})
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert len(modules) > 20
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode == 0

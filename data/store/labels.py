@@ -227,7 +227,6 @@ def append_revision(
     )
     session.add(revision)
     row.revision = number
-    session.flush()
     return revision
 
 

@@ -50,23 +50,24 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
         A sample is known by its image, which must be there (`add_images`), and class; one that exists keeps its labels, and
         gets one if it has none yet.
         """
-        added = 0
+        samples = list(samples)
         with self._transaction() as session:
+            images = list(session.scalars(select(t.ImageRow)))  # held, so that none is asked for one by one
             known = {(row.image_hash, row.class_name): row for row in session.scalars(select(t.SampleRow))}
+            there = len(known)
             for sample in samples:
-                values = asdict(sample)
-                rle = values.pop("rle")
-                row = known.get((sample.image_hash, sample.class_name))
-                if row is None:
-                    row = t.SampleRow(**values, split=sample.source_split, revision=0)
-                    session.add(row)
-                    session.flush()
-                    known[sample.image_hash, sample.class_name] = row
-                    added += 1
-                if row.revision == 0 and rle is not None:
+                if (key := (sample.image_hash, sample.class_name)) not in known:
+                    values = {name: value for name, value in vars(sample).items() if name != "rle"}
+                    known[key] = t.SampleRow(**values, split=sample.source_split, revision=0, review_state="to review")
+                    session.add(known[key])
+            session.flush()
+            for sample in samples:
+                row = known[sample.image_hash, sample.class_name]
+                if row.revision == 0 and sample.rle is not None:
                     row.box_only, row.boxes = sample.box_only, sample.boxes
-                    append_revision(session, row, rle, "import", "import", "", "imported")
-        return added
+                    append_revision(session, row, sample.rle, "import", "import", "", "imported")
+            del images
+            return len(known) - there
 
     def samples(
         self, *, class_name: str | None = None, split: str | None = None, ids: Sequence[int] | None = None

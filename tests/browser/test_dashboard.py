@@ -100,7 +100,7 @@ def draw(page, line, tool="seam"):
 
 
 def test_the_whole_loop_page_by_page_as_a_person_walks_it(page, loop, shown, tiny_checkpoint, other_labels):
-    _, store, _ = loop
+    workspace, store, _ = loop
     page.goto("/overview")
     expect(page.get_by_role("heading", name="Drywall QA", level=1)).to_be_visible()
 
@@ -178,7 +178,7 @@ def test_the_whole_loop_page_by_page_as_a_person_walks_it(page, loop, shown, tin
     assert store.run(second).label_set == "fixed"
 
     visit(page, "Before and after")
-    if unscored_splits(store, first, second):  # whose sample the queue gave her, a model decided
+    if unscored_splits(workspace, first, second):  # whose sample the queue gave her, a model decided
         page.get_by_role("button", name="Score them").click()
     expect(page.get_by_text("What each fix bought")).to_be_visible()
     settle(page)

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from core.errors import RequestError
-from data.synthetic.demo import ensure_demo
 from data.workspace import Workspace
 from training.commands.options import LOOPBACK, HostOption, PortOption, WorkspaceOption, app
 from training.terminal import progress
@@ -26,6 +25,7 @@ def demo(
     dashboard_too: Annotated[bool, typer.Option("--open/--no-open", help="Open the dashboard on it")] = True,
 ) -> None:
     """Make the demo workspace (generated photos) and open the dashboard on it."""
+    from data.synthetic.demo import ensure_demo
     from training.runs.demo_run import ensure_demo_run
 
     if dashboard_too:

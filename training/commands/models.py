@@ -45,7 +45,8 @@ def predict(
     from core.photos import read_photo
     from training.inference.folder import photos_in, predict_alone, score_folder
     from training.inference.formats import prediction_format
-    from training.inference.predictors import in_number_format, mask_names, named_predictor, write_masks
+    from training.inference.mask_files import mask_names, write_masks
+    from training.inference.predictors import in_number_format, named_predictor
 
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(f"--threshold must lie in (0, 1), got {threshold}")

@@ -16,7 +16,7 @@ from core.errors import PhotoError, RequestError
 from core.models.predictor import Prediction, Predictor, TextToMask
 from core.photos import PHOTO_SUFFIXES, Photo, looks_like_picture, read_photo
 from core.progress import Progress, silent
-from training.inference.predictors import mask_names, write_masks
+from training.inference.mask_files import mask_names, write_masks
 
 _MOST_LANES = 4
 """Photos predicted at once on a CPU; its cores are shared out among them."""

@@ -1,25 +1,16 @@
 """Predicting with a run's or a named checkpoint: what the command line, the evaluation and the pages share."""
 
-import hashlib
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 from core.errors import RequestError
-from core.masks.mask import write_mask_png
 from core.models.clipseg import PromptSegmenter
 from core.models.names import COMPACT, GROUNDED_SAM, SAM3
 from core.models.number_formats import in_format
-from core.models.predictor import WHOLE_PHOTO, Prediction, Predictor, TextToMask
-from core.prompts import slug
+from core.models.predictor import WHOLE_PHOTO, Predictor, TextToMask
 from core.settings import InferenceSettings
 from training.config import make_config
-
-_LONGEST_NAME_BYTES = 230
-"""File systems take 255; a file that is being written is called a little longer."""
 
 
 @lru_cache(maxsize=3)
@@ -66,35 +57,3 @@ def in_number_format(predictor: TextToMask, name: str) -> TextToMask:
     if not isinstance(predictor, Predictor):
         return predictor
     return Predictor(_smaller(predictor.segmenter, name), predictor.inference)
-
-
-def mask_name(image_name: str, prompt: str) -> str:
-    """`photo.jpg`, `segment wall crack` -> `photo__segment_wall_crack.png`."""
-    return f"{Path(image_name).stem}__{slug(prompt)}.png"
-
-
-def mask_names(image_names: Sequence[str], prompts: Sequence[str]) -> dict[tuple[str, str], str]:
-    """`mask_name` of each photo and prompt. A name that an earlier one has, or that file systems which know neither case nor
-    Unicode's two spellings would take for it, gets 8 characters of a hash; so does one too long for a file."""
-    names: dict[tuple[str, str], str] = {}
-    taken: set[str] = set()
-    for image_name, prompt in product(image_names, prompts):
-        name = mask_name(image_name, prompt)
-        if _on_disk(name) in taken or len(name.encode()) > _LONGEST_NAME_BYTES:
-            digest = hashlib.sha256(f"{image_name}\0{prompt}".encode()).hexdigest()[:8]
-            start = name.removesuffix(".png").encode()[: _LONGEST_NAME_BYTES - len(f"_{digest}.png")]
-            name = f"{start.decode(errors='ignore')}_{digest}.png"
-        taken.add(_on_disk(name))
-        names[image_name, prompt] = name
-    return names
-
-
-def _on_disk(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def write_masks(predictions: Sequence[Prediction], thresholds: Sequence[float], paths: Sequence[Path]) -> list[Path]:
-    """One PNG a prediction: one channel, {0, 255}, the photo's size, its number format as text. Returns the paths."""
-    for path, prediction, threshold in zip(paths, predictions, thresholds, strict=True):
-        write_mask_png(prediction.mask(threshold), path, prediction.number_format)
-    return list(paths)

@@ -16,7 +16,7 @@ from core.errors import RequestError
 from core.masks.mask import Mask, decode_rle
 from core.metrics.overlap import count_pixels, iou
 from core.progress import Progress, silent
-from data.store.records import Run
+from data.store.records import SPLITS, Run
 from data.store.store import Store
 from data.workspace import Workspace
 from training.runs.opened import OpenedRun
@@ -50,25 +50,29 @@ def fixed_samples(store: Store, old_run: Run, new_run: Run) -> set[int]:
     return {sample_id for sample_id in old.keys() & new.keys() if old[sample_id].rle != new[sample_id].rle}
 
 
-def unscored_splits(store: Store, old_id: str, new_id: str) -> list[tuple[str, str]]:
-    """(run, split) still to be scored, for every split that holds a fixed sample, and the test split."""
-    old, new = store.run(old_id), store.run(new_id)
-    fixed, scores = fixed_samples(store, old, new), store.scores()
-    wanted = {sample.split for sample in store.samples() if sample.id in fixed or sample.split == "test"}
+def unscored_splits(workspace: Workspace, old_id: str, new_id: str) -> list[tuple[str, str]]:
+    """(run, split) still to be scored, for every split of the run that holds a fixed sample, and the test split."""
+    store = workspace.store
+    fixed, scores = fixed_samples(store, store.run(old_id), store.run(new_id)), store.scores()
     scored = set(zip(scores["run_id"], scores["split"], strict=True))
-    return [(run, split) for run in (old_id, new_id) for split in sorted(wanted) if (run, split) not in scored]
+    found = []
+    for run in (OpenedRun(workspace, old_id), OpenedRun(workspace, new_id)):
+        wanted = {split for split in SPLITS if split == "test" or any(s.id in fixed for s in run.samples(split))}
+        found += [(run.id, split) for split in sorted(wanted) if (run.id, split) not in scored]
+    return found
 
 
 def score_missing(workspace: Workspace, old_id: str, new_id: str, on_progress: Progress = silent) -> None:
-    for run, split in unscored_splits(workspace.store, old_id, new_id):
+    for run, split in unscored_splits(workspace, old_id, new_id):
         evaluate(OpenedRun(workspace, run), split, on_progress)
 
 
 def paired_samples(workspace: Workspace, old_id: str, new_id: str) -> pd.DataFrame:
-    """One row a sample that both runs scored and that was fixed or is in the test split: sample_id, class_name, file_name,
-    split, group (of copies), part (one of GROUPS), fixes (revisions between the labels) and the CELLS.
+    """One row a sample that both runs scored and that was fixed or held out: sample_id, class_name, file_name, split (of the new
+    run), group (of copies), part (one of GROUPS), fixes (revisions between the labels) and the CELLS.
 
-    The labels are those the runs learnt from. Raises RequestError when the runs are one, or share no such sample.
+    Held out is what both runs have in their own test splits and of which neither has a copy to learn from. The labels are those
+    the runs learnt from. Raises RequestError when the runs are one, or share no such sample.
     """
     if old_id == new_id:
         raise RequestError(f"run {old_id} is on both sides; choose two runs")
@@ -78,9 +82,10 @@ def paired_samples(workspace: Workspace, old_id: str, new_id: str) -> pd.DataFra
     fixed = fixed_samples(store, old_run, new_run)
     copies = {s.group for s in store.samples() if s.group and s.id in fixed}
     old_scores, new_scores = (store.scores(run).set_index("sample_id") for run in (old_id, new_id))
+    held_out = _held_out(OpenedRun(workspace, old_id)) & _held_out(OpenedRun(workspace, new_id))
     rows = []
     for sample in store.samples():
-        part = _part(sample.id in fixed, sample.split, sample.group in copies)
+        part = _part(sample.id in fixed, sample.id in held_out, sample.group in copies)
         both = (old_labels, new_labels, old_scores.index, new_scores.index)
         if part is None or not all(sample.id in side for side in both):
             continue
@@ -97,7 +102,7 @@ def paired_samples(workspace: Workspace, old_id: str, new_id: str) -> pd.DataFra
                 "sample_id": sample.id,
                 "class_name": sample.class_name,
                 "file_name": sample.file_name,
-                "split": sample.split,
+                "split": new_scores.loc[sample.id, "split"],
                 "group": sample.group or str(sample.id),
                 "part": part,
                 "fixes": new.number - old.number,
@@ -159,10 +164,16 @@ def paired_interval(differences: NDArray[np.float64], groups: NDArray, confidenc
     return Interval(mean, float(found.low), float(found.high))
 
 
-def _part(fixed: bool, split: str, copy_was_fixed: bool) -> str | None:
+def _held_out(run: OpenedRun) -> set[int]:
+    """The samples of its test split of which it has no copy in training or validation; a division at random leaves few."""
+    learnt_from = {sample.group for split in ("train", "val") for sample in run.samples(split) if sample.group}
+    return {sample.id for sample in run.samples("test") if sample.group not in learnt_from}
+
+
+def _part(fixed: bool, held_out: bool, copy_was_fixed: bool) -> str | None:
     if fixed:
-        return HELD_OUT if split == "test" else TRAINED
-    return HOLD_OUT if split == "test" and not copy_was_fixed else None
+        return HELD_OUT if held_out else TRAINED
+    return HOLD_OUT if held_out and not copy_was_fixed else None
 
 
 def _differences(table: pd.DataFrame) -> dict[str, pd.Series]:

@@ -1,19 +1,22 @@
 """Tight labels for box-only samples: the joints inside their boxes, as the review desk offers them and training takes them."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.masks.mask import decode_rle, encode_rle, fill_box, part_boxes
-from core.models.box_sam import BoxSam
 from core.photos import read_photo
 from core.progress import Progress, silent
 from core.seams.seams import Seam, seam_mask
 from core.settings import LabelSettings
-from core.train.dataset import Example
+from core.train.example import Example
 from data.store.records import LabelRevision, Sample
 from data.workspace import Workspace
 from training.review.kept_seams import keep_seams, kept_seams
+
+if TYPE_CHECKING:
+    from core.models.box_sam import BoxSam
 
 SEAM_CLASS = "taping"  # a crack in a box has no straight line to find
 
@@ -48,7 +51,7 @@ def becomes_tight(sample: Sample, revision: LabelRevision, labels: LabelSettings
 
 
 def with_tight_label(
-    workspace: Workspace, example: Example, sample: Sample, revision: LabelRevision, labels: LabelSettings, sam: BoxSam | None
+    workspace: Workspace, example: Example, sample: Sample, revision: LabelRevision, labels: LabelSettings, sam: "BoxSam | None"
 ) -> Example:
     """The example with its boxes replaced as `labels.boxes` says; what is no box label of a joint any more stays as it is.
 

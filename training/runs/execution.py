@@ -31,7 +31,8 @@ from core.models.number_formats import available
 from core.models.predictor import Predictor
 from core.progress import Progress, silent
 from core.settings import LabelSettings
-from core.train.dataset import Example, PromptedDataset
+from core.train.dataset import PromptedDataset
+from core.train.example import Example
 from core.train.feature_cache import FeatureCache
 from core.train.trainer import Event, Outcome, State, device_type, mixed_precision, train
 from data.store.records import Sample

@@ -4,20 +4,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import RequestError
 from core.files import write_atomically
-from core.models.predictor import TextToMask
 from core.prompts import class_of_prompt
 from data.intake.splits import assign_samples
 from data.store.records import Run, Sample
 from data.store.store import Store
 from data.workspace import Workspace
 from training.config import RunConfig, make_config
-from training.inference.predictors import predictor_of
 from training.runs.folder import RunFolder
 from training.scoring.stored_probs import Probs, read_probs
+
+if TYPE_CHECKING:
+    from core.models.predictor import TextToMask
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ class OpenedRun:
         name = class_of_prompt(prompt, self.config.synonyms)
         return self.thresholds[name] if name else self.config.train.threshold
 
-    def predictor(self, inference: Mapping[str, Any] | None = None) -> TextToMask:
+    def predictor(self, inference: Mapping[str, Any] | None = None) -> "TextToMask":
         """Its best checkpoint; a run of `training.scoring.checkpoint` has none of its own and predicts with the one it names.
 
         inference: settings that replace the run's own. Raises RequestError for a run that has no checkpoint yet, ConfigError
         for a setting out of range.
         """
+        from training.inference.predictors import predictor_of  # brings torch, which takes seconds; most pages need none
+
         record, settings = self.record, self.config.inference
         weights = self.folder.best_checkpoint / "config.json"
         if not weights.is_file() and record.status == "finished" and record.best_epoch is None:

@@ -14,7 +14,7 @@ from core.progress import Progress, silent
 from data.exchange.photo_names import export_names
 from data.store.records import SPLITS, Score
 from data.store.store import Store
-from training.inference.predictors import mask_name
+from training.inference.mask_files import mask_name
 from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
 from training.scoring.scores import advice, by_truth, mean, means, truths

@@ -9,7 +9,7 @@ import numpy as np
 from core.files import write_atomically
 from core.metrics.overlap import iou
 from core.models.predictor import TextToMask
-from core.train.dataset import Example
+from core.train.example import Example
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, to_uint8
 
 

@@ -9,7 +9,8 @@ from core.masks.mask import encode_rle
 from core.prompts import PUBLISHED_SYNONYMS
 from core.settings import AugmentSettings
 from core.train.augment import Augment, View
-from core.train.dataset import Example, PromptedDataset, collate
+from core.train.dataset import PromptedDataset, collate
+from core.train.example import Example
 
 GEOMETRY = AugmentSettings(flip=True, quarter_turns=True, rotate_degrees=30, crop_min=0.4)
 

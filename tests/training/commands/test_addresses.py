@@ -54,7 +54,7 @@ def test_another_address_is_asked_for(command, tmp_path, monkeypatch):
     monkeypatch.setattr(
         dashboard.subprocess, "run", lambda command, **_: asked.append(command) or subprocess.CompletedProcess(command, 0)
     )
-    monkeypatch.setattr(dashboard, "ensure_demo", lambda *_: None)
+    monkeypatch.setattr("data.synthetic.demo.ensure_demo", lambda *_: None)
     monkeypatch.setattr("training.runs.demo_run.ensure_demo_run", lambda *_: None)
     for options, address in (([], "127.0.0.1"), (["--host", "0.0.0.0"], "0.0.0.0")):
         done = CliRunner().invoke(cli.app, [command, "--workspace", str(tmp_path), "--port", "8599", *options])

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,11 +71,24 @@ def test_a_copy_of_a_fixed_sample_is_no_untouched_hold_out(desk, compared):
     assert 6 not in set(paired_samples(compared, "old", "new")["sample_id"])
 
 
+def test_a_run_that_divided_for_itself_holds_out_only_what_it_has_no_copy_of(desk, compared):
+    everything = {s.id: s.split for s in desk.samples()}
+    folder = OpenedRun(compared, "new").folder
+    folder.split.write_text(json.dumps(everything | {6: "train"}))
+    table = paired_samples(compared, "old", "new").set_index("sample_id")
+    assert table["part"].to_dict() == {1: TRAINED, 5: HELD_OUT}
+    assert ("new", "train") not in unscored_splits(compared, "old", "new")  # scored where it fell
+    folder.split.write_text(json.dumps(everything))
+    desk.set_groups_and_splits({s.id: ("copies" if s.id in (2, 5) else str(s.id)) for s in desk.samples()}, everything)
+    table = paired_samples(compared, "old", "new").set_index("sample_id")
+    assert table["part"].to_dict() == {1: TRAINED, 5: TRAINED, 6: HOLD_OUT}  # of 5 they learnt a copy
+
+
 def test_what_was_fixed_and_what_is_still_to_score(desk, compared, add_run):
     assert fixed_samples(desk, desk.run("old"), desk.run("new")) == {1, 5}
-    assert unscored_splits(desk, "old", "new") == []
+    assert unscored_splits(compared, "old", "new") == []
     desk.create_run("third", name="t", checkpoint="c", label_set=desk.run("new").label_set, config={})
-    assert unscored_splits(desk, "old", "third") == [("third", "test"), ("third", "train")]
+    assert unscored_splits(compared, "old", "third") == [("third", "test"), ("third", "train")]
 
 
 def test_one_run_on_both_sides_is_refused(desk, compared):

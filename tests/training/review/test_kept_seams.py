@@ -10,9 +10,10 @@ from training.review import kept_seams as module
 from training.review.kept_seams import keep_seams, kept_seams
 
 
-@pytest.fixture
-def asked():
-    scene = make_scene(920001, contents="taping")
+@pytest.fixture(params=[240])
+def asked(request):
+    """A box, its photo of `param` px a side, and how often the photo was read."""
+    scene = make_scene(920001, (request.param, request.param), contents="taping")
     rows, columns = np.nonzero(scene.masks["taping"])
     box = [float(columns.min()), float(rows.min()), float(np.ptp(columns) + 1), float(np.ptp(rows) + 1)]
     read = []
@@ -51,6 +52,7 @@ def test_another_photo_box_or_search_is_looked_at_anew(asked, tmp_path, monkeypa
     assert len(read) == 4
 
 
+@pytest.mark.parametrize("asked", [640], indirect=True)
 def test_the_search_finds_what_its_version_number_stands_for(asked):
     """If this fails, the search finds other seams: raise `SEARCH_VERSION`, then write down here what it finds now."""
     box, photo, _ = asked

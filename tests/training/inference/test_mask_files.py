@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from training.inference.predictors import mask_names
+from training.inference.mask_files import mask_names
 
 
 def test_names_that_differ_stay_plain():
