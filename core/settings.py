@@ -36,6 +36,7 @@ class BranchSettings(Settings):
         None, description="Encoder that knows photos already; empty: a way down of its own, learnt with the rest"
     )
     max_side: int = Field(1024, ge=64, le=4096, description="Longest side, in pixels, at which the branch reads a photo")
+    sure: float = Field(0.0, ge=0, lt=1, description="What `inference.sure` is where nobody says otherwise")
 
     @model_validator(mode="after")
     def _encoder_hands_on_from_stride_4(self) -> "BranchSettings":
@@ -122,6 +123,12 @@ class InferenceSettings(Settings):
         description="Side of the square the model reads, by interpolated positions; empty: the checkpoint's (352)",
     )
     flips: bool = Field(False, description="Average over the photo and its three mirror images; four times the work")
+    sure: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="A part is kept only if its surest pixel has this probability; 0 keeps all; empty: the checkpoint's",
+    )
 
     @field_validator("tiles")
     @classmethod

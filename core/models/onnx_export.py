@@ -202,6 +202,7 @@ def _config(segmenter: PromptSegmenter, prompts: Sequence[str], differences: dic
         "image_mean": segmenter.image_mean.flatten().tolist(),
         "image_std": segmenter.image_std.flatten().tolist(),
         "branch_max_side": segmenter.branch.config.max_side if segmenter.branch is not None else None,
+        "sure": segmenter.branch.config.sure if segmenter.branch is not None else 0.0,
         "text_length": segmenter.clipseg.config.text_config.max_position_embeddings,
         "prompts": {prompt: segmenter.encode_text([prompt])[0].tolist() for prompt in prompts},
     }

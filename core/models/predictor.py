@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from core.masks.mask import Mask
@@ -17,6 +18,7 @@ from core.prompts import check_prompt
 from core.settings import InferenceSettings
 
 DEFAULT_THRESHOLD = 0.5
+_PART_FROM = 0.05
 WHOLE_PHOTO = InferenceSettings()
 
 
@@ -56,6 +58,8 @@ class Predictor:
 
     def __init__(self, segmenter: PromptSegmenter, inference: InferenceSettings = WHOLE_PHOTO) -> None:
         self.segmenter, self.inference, self.number_format = segmenter.eval(), inference, segmenter.number_format
+        own = segmenter.branch.config.sure if segmenter.branch is not None else 0.0
+        self.sure = own if inference.sure is None else inference.sure
 
     @property
     def on_cpu(self) -> bool:
@@ -71,7 +75,7 @@ class Predictor:
         logits = self._logits(pixels, text)
         for axes in mirrors[1:]:
             logits += self._logits(pixels.flip(axes), text).flip(axes)
-        probs = logits.div_(len(mirrors)).sigmoid_().cpu().numpy()
+        probs = [without_doubtful(one, self.sure) for one in logits.div_(len(mirrors)).sigmoid_().cpu().numpy()]
         return [Prediction(p, probs[row], self.segmenter.is_cut(p), self.number_format) for row, p in enumerate(prompts)]
 
     def _logits(self, pixels: Tensor, text: Tensor) -> Tensor:
@@ -101,6 +105,20 @@ class Predictor:
         return tuple(  # type: ignore[return-value]
             max(1, round(side * look / tile)) for side, look, tile in zip(photo_hw, look_hw, tile_hw, strict=True)
         )
+
+
+def without_doubtful(probs: NDArray[np.float32], sure: float) -> NDArray[np.float32]:
+    """probs: (H, W) in [0, 1]. The same with every part set to 0 whose surest pixel stays below `sure`; 0 keeps all.
+
+    A part is what touches, at sides or corners, at 0.05 or more: two thresholds, as in hysteresis (Canny 1986). Specks,
+    stains and edges of a clean wall are faint all over, a crack is clear somewhere along its length.
+    """
+    if sure <= _PART_FROM:
+        return probs
+    parts, count = ndimage.label(probs >= _PART_FROM, np.ones((3, 3)))
+    kept = np.zeros(count + 1, bool)
+    kept[parts[probs >= sure]] = kept[0] = True
+    return np.where(kept[parts], probs, np.float32(0))
 
 
 def tile_spans(length: int, side: int, overlap: float) -> list[slice]:

@@ -173,6 +173,39 @@ def covered_share(grey: NDArray[np.floating], ends_xy: NDArray[np.floating], wid
     return float((contrast * np.sign(typical) > 0.4 * abs(typical)).mean())
 
 
+_RECESS_FROM_PX = 30.0  # of a 640-px photo: nearer to it the joint's own line is not told from an edge
+_FAR_OVER_NOISE, _BOTH_HALVES = 4.0, 0.4  # how strong a recess's edges are, in typical swings beside them and in grey levels
+
+
+def recess_width(grey: NDArray[np.floating], ends_xy: NDArray[np.floating], scale: float) -> float | None:
+    """The width in px of the tapered recess around a joint's line (2, 2), or None where none is seen.
+
+    Light from one side brightens one edge of a recess and shades the other, by a grey level or two: too little to be seen at a
+    place, but the mean along the line shows it. So at half its width the profile swings one way on one side and the other way
+    on the other, clearer than elsewhere and along both halves of the line; a bare edge has no such pair.
+    """
+    reach, middle, nearest = round(66 * scale), round(7 * scale), round(_RECESS_FROM_PX / 2 * scale)
+    samples = _straightened(grey, ends_xy, np.linspace(0, 1, 240), np.arange(-reach, reach + 1.0))
+
+    def opposite(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], float]:
+        """By distance from the line (reach + 1,), how far both sides swing at least, in opposite ways; and a typical swing."""
+        profile = trim_mean(rows, 0.25, axis=0)
+        line = slice(reach - middle, reach + middle + 1)
+        profile[line] = np.linspace(profile[line][0], profile[line][-1], 2 * middle + 1)
+        swing = ndimage.gaussian_filter1d(profile, 1.2 * scale) - ndimage.gaussian_filter1d(profile, 6 * scale)
+        left, right = swing[reach::-1], swing[reach:]
+        near_by = 2 * round(2 * scale) + 1  # the line need not run in the middle
+        pairs = [np.minimum(sign * right, ndimage.maximum_filter1d(-sign * left, near_by)) for sign in (1, -1)]
+        return np.maximum(*pairs), float(np.median(np.abs(np.concatenate([left[middle:], right[middle:]]))))
+
+    strength, typical = opposite(samples)
+    half = nearest + int(strength[nearest:].argmax())
+    near = slice(half - round(2 * scale), half + round(2 * scale) + 1)
+    halves = min(opposite(rows)[0][near].max() for rows in np.array_split(samples, 2))
+    seen = strength[half] >= _FAR_OVER_NOISE * typical and halves >= _BOTH_HALVES
+    return 2.0 * half if seen else None
+
+
 def fit_band(
     grey: NDArray[np.floating], ends_xy: NDArray[np.floating], tilt_px: float, shift_px: float, scale: float
 ) -> list[Fit]:

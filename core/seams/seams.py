@@ -12,10 +12,10 @@ from scipy.special import expit
 
 from core.masks.mask import Mask, draw_band
 from core.photos import Photo
-from core.seams.bands import BARE, COVERED, Fit, continuous_line, covered_share, fit_band, normal_of
+from core.seams.bands import BARE, COVERED, Fit, continuous_line, covered_share, fit_band, normal_of, recess_width
 from core.seams.search import BoxSearch, Line, clip_line
 
-SEARCH_VERSION = 2
+SEARCH_VERSION = 3
 """Raise it when `propose_seams` finds other seams than before: what workspaces keep of them is then looked for anew."""
 LEAST_CONFIDENCE = 0.2
 """Below it nothing was seen in the box, and no seam is proposed."""
@@ -70,7 +70,7 @@ def snap_seam(photo: Photo, points_xy: Points, search_px: float = 12.0, boxes: S
             fit = fits[0] if box is None else _fitting(fits, box, photo.shape[:2], scale)
             piece = fit.ends_xy
             if length >= longest:
-                longest, width_px = length, float(fit.width_px)
+                longest, width_px = length, _width_px(grey, fit, scale) if box is None else fit.width_px
                 confidence = fit.explained / (fit.explained + fit.residual + 1e-9)
         total[first : first + 2] += piece
         count[first : first + 2] += 1
@@ -133,10 +133,16 @@ def _seams_in(grey: NDArray[np.floating], valid: NDArray[np.bool_], box_xywh: Se
     chosen, misfit = _best_set(candidates, box, grey.shape, scale)
     seams = [
         # logistic in both, fitted on generated photos 7000 to 7025 to whether the boxes' IoU reaches 0.7
-        Seam(fit.ends_xy, fit.width_px, float(expit(0.23 * candidate.value - 0.03 * misfit - 0.17)))
+        Seam(fit.ends_xy, _width_px(grey, fit, scale), float(expit(0.23 * candidate.value - 0.03 * misfit - 0.17)))
         for candidate, fit in chosen
     ]
     return sorted((s for s in seams if s.confidence >= LEAST_CONFIDENCE), key=lambda seam: -seam.confidence)
+
+
+def _width_px(grey: NDArray[np.floating], fit: Fit, scale: float) -> float:
+    """Of the fit, or of the recess around a line that has no edges of its own."""
+    recess = recess_width(grey, fit.ends_xy, scale) if fit.kind == BARE else None
+    return recess or fit.width_px
 
 
 def _fits_near(

@@ -32,6 +32,9 @@ def predict(
     ] = None,
     side: Annotated[int | None, typer.Option(help="Side of the square the model reads, for example 704")] = None,
     flips: Annotated[bool | None, typer.Option("--flips/--no-flips", help="Average over the mirror images")] = None,
+    sure: Annotated[
+        float | None, typer.Option(help="Keep parts whose surest pixel has this probability; 0: all; default: the checkpoint's")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the masks")] = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -53,7 +56,7 @@ def predict(
     prompts = list(dict.fromkeys(check_prompt(prompt) for prompt in prompts))
     photos = photos_in(image) if image.is_dir() else []
     photo = None if photos else read_photo(image)
-    asked = {"tiles": tiles, "side_px": side, "flips": flips}
+    asked = {"tiles": tiles, "side_px": side, "flips": flips, "sure": sure}
     inference = {name: value for name, value in asked.items() if value is not None}
     if run is None:
         predictor, folder = named_predictor(checkpoint, inference), None

@@ -6,11 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy import ndimage
+from skimage.filters import apply_hysteresis_threshold
 from torch.nn import functional as F
 
 from core.errors import RequestError
 from core.models.clipseg import PromptSegmenter
-from core.models.predictor import Predictor, tile_spans
+from core.models.predictor import Predictor, tile_spans, without_doubtful
 from core.prompts import class_of_prompt, slug
 from core.settings import InferenceSettings
 from training.runs.scratch import untrained_segmenter
@@ -148,3 +150,36 @@ def test_side_704_is_the_reference_with_interpolated_positions(calm_segmenter):
 def test_settings_are_checked(inference, words):
     with pytest.raises(ValidationError, match=words):
         InferenceSettings(**inference)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.5, 0.9, 0.96]))
+def test_a_part_that_is_sure_nowhere_is_none(seed, sure):
+    """Cut at the level that tells parts, what is left is hysteresis of the two thresholds; elsewhere nothing changes."""
+    random = np.random.default_rng(seed)
+    probs = ndimage.gaussian_filter(random.random((40, 50)), 1.5)
+    probs = (np.clip((probs - 0.45) * 6, 0, 1)).astype(np.float32)
+    left = without_doubtful(probs, sure)
+    assert left.dtype == np.float32
+    expected = apply_hysteresis_threshold(np.pad(probs, 1), 0.05, np.nextafter(np.float32(sure), 0, dtype=np.float32))[1:-1, 1:-1]
+    faint = probs < 0.05
+    if not _touch_at_corners_alone(probs >= 0.05):  # scikit-image takes touching at a corner for apart
+        np.testing.assert_array_equal(left[~faint] > 0, expected[~faint])
+    np.testing.assert_array_equal(left[(left > 0) | faint], probs[(left > 0) | faint])
+    np.testing.assert_array_equal(without_doubtful(probs, 0), probs)
+
+
+def _touch_at_corners_alone(mask):
+    return ndimage.label(mask)[1] != ndimage.label(mask, np.ones((3, 3)))[1]
+
+
+def test_how_sure_a_part_must_be_is_the_checkpoints_unless_somebody_says(tiny_segmenter):
+    own = tiny_segmenter.branch.config
+    assert Predictor(tiny_segmenter).sure == 0
+    try:
+        tiny_segmenter.branch.config = own.changed(sure=0.999)
+        photo = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+        assert not Predictor(tiny_segmenter).predict(photo, ["crack"])[0].mask(0.06).any()
+        seen = Predictor(tiny_segmenter, InferenceSettings(sure=0)).predict(photo, ["crack"])[0]
+        assert seen.mask(0.06).any()
+    finally:
+        tiny_segmenter.branch.config = own
