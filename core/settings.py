@@ -167,7 +167,8 @@ class TrainSettings(Settings):
     patience: int = Field(7, ge=1, description="Epochs without a better validation mIoU before the run stops")
     threshold: float = Field(0.5, gt=0, lt=1, description="Probability from which a pixel counts as predicted")
     threshold_per_class: bool = Field(
-        False, description="Choose each class's threshold on the validation split once the run has ended by itself"
+        False,
+        description="Choose each class's threshold, and how sure a part must be, on the validation split once the run has ended",
     )
     precision: Literal["no", "bf16", "fp16", "auto"] = Field(
         "no", description="Mixed precision; `no` is fp32, `auto` is bf16 where a measurement shows that it pays"

@@ -20,6 +20,7 @@ from transformers import AttentionInterface, AutoConfig, CLIPSegForImageSegmenta
 from transformers.utils import logging as transformers_logging
 
 from core.errors import CheckpointError, ConfigError
+from core.files import write_atomically
 from core.models.branch import FullResolutionBranch
 from core.models.names import COMPACT
 from core.prompts import check_prompt
@@ -57,6 +58,17 @@ def attend_by_matmul(layers: Iterable[Any]) -> None:
     for layer in layers:
         layer.self_attn.config = copy.copy(layer.self_attn.config)
         layer.self_attn.config._attn_implementation = _MATMUL
+
+
+def set_sure(folder: Path, sure: float) -> None:
+    """Note in a saved checkpoint how sure a part of a mask must be; nothing where it has no branch."""
+    path = folder / f"{_BRANCH}.json"
+    if path.is_file():
+        _write_branch_settings(folder, BranchSettings.model_validate_json(path.read_text("utf-8")).changed(sure=sure))
+
+
+def _write_branch_settings(folder: Path, settings: BranchSettings) -> None:
+    write_atomically(folder / f"{_BRANCH}.json", (settings.model_dump_json(indent=2) + "\n").encode())
 
 
 def initialise_decoder(decoder: Any) -> None:
@@ -125,7 +137,7 @@ class PromptSegmenter(nn.Module):
         if self.branch is not None:
             plain = {name: value.contiguous() for name, value in self.branch.state_dict().items()}
             save_file(plain, folder / f"{_BRANCH}.safetensors")
-            (folder / f"{_BRANCH}.json").write_text(self.branch.config.model_dump_json(indent=2) + "\n", "utf-8")
+            _write_branch_settings(folder, self.branch.config)
         (folder / "README.md").write_text(model_card, "utf-8")
 
     def freeze_backbone(self, frozen: bool = True) -> None:

@@ -26,7 +26,7 @@ from core.errors import DrywallError, RequestError
 from core.files import write_atomically
 from core.metrics.table import all_metrics
 from core.models.box_sam import BoxSam
-from core.models.clipseg import PromptSegmenter
+from core.models.clipseg import PromptSegmenter, set_sure
 from core.models.number_formats import available
 from core.models.predictor import Predictor
 from core.progress import Progress, silent
@@ -47,7 +47,7 @@ from training.runs.provenance import record_provenance
 from training.runs.runs import check_resumable
 from training.runs.scratch import SCRATCH, untrained_segmenter
 from training.scoring.evaluation import evaluate
-from training.scoring.thresholds import best_thresholds, save_thresholds
+from training.scoring.thresholds import SURE, best_cut, save_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -303,9 +303,12 @@ def _choose_thresholds(run: OpenedRun, tell: Callable[[Event], None]) -> None:
         return
     tell({"event": "choosing thresholds"})
     val_examples = examples(run.workspace, run.samples("val"), run.record.label_set, run.config.labels)
-    found = best_thresholds(run.predictor(), val_examples, run.config.synonyms)
+    asked = run.config.inference.sure
+    predictor, sures = run.predictor({"sure": 0.0}), SURE if asked is None else (asked,)
+    found, sure = best_cut(predictor, val_examples, run.config.synonyms, sures)
     save_thresholds(found, run.folder.thresholds)
-    tell({"event": "thresholds", "classes": found})
+    set_sure(run.folder.best_checkpoint, sure)
+    tell({"event": "thresholds", "classes": found, "sure": sure})
 
 
 def make_segmenter(config: RunConfig) -> PromptSegmenter:

@@ -85,7 +85,7 @@ class OpenedRun:
             return predictor_of(record.checkpoint, settings, inference)  # scored as it is, never trained
         if not weights.is_file():
             raise RequestError(f"run {self.id} ({record.status}) has no checkpoint; choose one that finished an epoch")
-        return predictor_of(str(weights.parent), settings, inference, written=weights.stat().st_mtime)
+        return predictor_of(str(weights.parent), settings, inference, written=weights.parent.stat().st_mtime)
 
     def probs(self, split: str, sample_id: int) -> Probs:
         """(H, W) uint8 as its evaluation left them. Raises RequestError when there are none."""

@@ -26,14 +26,11 @@ from training.runs.execution import examples, execute
 from training.runs.model_card import model_card
 from training.runs.opened import OpenedRun
 from training.runs.runs import check_resumable, create_run
-from training.scoring.thresholds import best_thresholds
+from training.scoring.thresholds import best_cut, best_thresholds
 from training.studies.accuracy import MeasureSize, as_markdown, measure
 
 SEED = 7
 PHOTOS = (400, 40, 160)
-SURE = 0.96
-"""`inference.sure` of the checkpoint: on validation the most that costs generated cracks, which are thin, no more than 0.012 of
-mIoU; clean pieces are left empty in 83 of 100 cases instead of 55 (docs/accuracy.md)."""
 CREDIT = """The real photos are two public data sets, both CC BY 4.0:
 "cracks" by a Roboflow user (universe `fyp-ny1jt/cracks-3ii36`, export of the copy `segmentation-nlngf/cracks-3ii36-johwn` v1)
 and "Drywall-Join-Detect" by a Roboflow user (universe `objectdetect-pu6rn/drywall-join-detect` v2).
@@ -123,14 +120,16 @@ Repeat with `make compact-model EXPORTS={exports}`; `python -m training.studies.
 
 def _calibrate(segmenter: PromptSegmenter, run: OpenedRun) -> None:
     """Shift all logits by one number, so that 0.5, at which a checkpoint without a run is cut, is where mIoU is highest on the
-    real photos of the validation split (the mean of the classes' thresholds, as logits); and say how sure a part must be."""
+    real photos of the validation split (the mean of the classes' thresholds, as logits); and say how sure a part must be then."""
     assert segmenter.branch is not None
     real = [sample for sample in run.samples("val") if not sample.file_name.startswith("wall_")]
     val = examples(run.workspace, real, labels=run.config.labels)
-    thresholds = best_thresholds(Predictor(segmenter), val, run.config.synonyms)
+    keep_all = run.config.inference.changed(sure=0.0)
+    thresholds = best_thresholds(Predictor(segmenter, keep_all), val, run.config.synonyms)
     with torch.no_grad():
         segmenter.branch.head.bias -= torch.tensor([*thresholds.values()]).logit().mean()  # type: ignore[operator]
-    segmenter.branch.config = segmenter.branch.config.changed(sure=SURE)
+    _, sure = best_cut(Predictor(segmenter, keep_all), val, run.config.synonyms)
+    segmenter.branch.config = segmenter.branch.config.changed(sure=sure)
 
 
 def _report(event: dict[str, Any]) -> None:

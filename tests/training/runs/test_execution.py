@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from training.runs.runs import create_run, current_run, launch, progress_of, sto
 from training.scoring.evaluation import compare, evaluate, threshold_curve
 from training.scoring.figures import write_failures
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, read_probs, to_uint8
-from training.scoring.thresholds import best_of
+from training.scoring.thresholds import SURE, best_cut, best_of
 
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 
@@ -114,6 +115,19 @@ def test_quantised_probabilities_keep_the_mask_at_one_half():
     assert mask_at(to_uint8(probs), 0.5).tolist() == [[False, True, True, False]]
 
 
+def test_a_part_must_be_as_sure_as_costs_nothing():
+    """Beside a crack that is sure to 0.985 lies a speck that is sure to 0.93, in photos of two classes."""
+    truth, speck = np.zeros((2, 40, 40), bool)
+    truth[10:12, 5:35], speck[30:34, 30:34] = True, True
+    probs = np.where(truth, np.float32(0.985), np.where(speck, np.float32(0.93), np.float32(0.01)))
+    predictor = SimpleNamespace(predict=lambda photo, prompts: [SimpleNamespace(probs=probs)])
+    looked_at = [SimpleNamespace(class_name=name, read=lambda: (None, truth)) for name in ("cracks", "taping")]
+    synonyms = {"cracks": ("a",), "taping": ("b",)}
+    assert best_cut(predictor, looked_at, synonyms) == ({"cracks": 0.5, "taping": 0.5}, 0.98)
+    assert best_cut(predictor, looked_at, synonyms, sures=(0.0, 0.9)) == ({"cracks": 0.95, "taping": 0.95}, 0.9)
+    assert SURE[0] == 0
+
+
 def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, store, config):
     config = config.model_copy(
         update={
@@ -144,7 +158,11 @@ def test_thresholds_are_chosen_on_validation_and_used_everywhere(workspace, stor
     assert {row.class_name: row.threshold for row in table.itertuples()}.items() <= chosen.items()
     assert OpenedRun(workspace, run).threshold_of("Segment drywall  seam") == chosen["taping"]
     assert OpenedRun(workspace, run).threshold_of("segment door") == 0.3
-    kinds = [event["event"] for event in OpenedRun(workspace, run).folder.read_events()]
+    events = OpenedRun(workspace, run).folder.read_events()
+    sure = next(event["sure"] for event in events if event["event"] == "thresholds")
+    assert predictor.sure == sure
+    assert PromptSegmenter.load(OpenedRun(workspace, run).folder.best_checkpoint).branch.config.sure == sure
+    kinds = [event["event"] for event in events]
     assert kinds.index("choosing thresholds") < kinds.index("thresholds") < kinds.index("scoring")
 
 
