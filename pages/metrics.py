@@ -5,15 +5,28 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core.metrics.table import HEADLINE, MEAN_TITLES, METRICS
+from core.metrics.table import METRICS
 from dashboard.charts import before_after, iou_histogram, threshold_lines
+from dashboard.gallery import agreement_tile, legend
 from dashboard.state import open_workspace, pick, pick_run, sentences
 from training.report import write_report
 from training.runs.opened import OpenedRun
-from training.scoring.evaluation import compare, paired_scores, summary, threshold_curve
+from training.scoring.evaluation import (
+    FAILED_BELOW_IOU,
+    compare,
+    config_difference,
+    flipped,
+    paired_scores,
+    summary,
+    threshold_curve,
+)
 from training.scoring.leakage import leaky_and_honest
 from training.scoring.leakage import sentence as leakage_sentence
-from training.scoring.tables import comparison_rows, metric_rows
+from training.scoring.slices import slices
+from training.scoring.tables import COUNTS, comparison_rows, interval_rows, metric_rows
+
+FLIPPED_SHOWN = 6
+SLICE_COLUMNS = {"class_name": "class", "source_photos": "source photos", "miou": "mIoU", "low": "from", "high": "to"}
 
 workspace = open_workspace()
 store = workspace.store
@@ -44,23 +57,52 @@ def report_bytes(suffix: str) -> bytes:
     return getattr(write_report(OpenedRun(workspace, run_id), split), suffix).read_bytes()
 
 
+def compare_with(other: str) -> None:
+    """The other run beside this one: gains with their intervals, settings that differ, samples that turned."""
+    st.subheader("Two runs side by side")
+    both = compare(store, run_id, other, split)
+    st.dataframe(comparison_rows(both).style.format(precision=4, na_rep="-"), hide_index=True, width="stretch")
+    st.caption("From, to: 95 % interval of the gain, paired bootstrap over source photos; more than chance: 0 lies outside.")
+    for name, row in {**both["classes"], "overall": both["overall"]}.items():
+        st.caption(
+            f"{name}: by IoU {row['better']} of {row['samples']} samples better, {row['worse']} worse; "
+            f"{row['mended']} mended (they failed before, IoU below {FAILED_BELOW_IOU:g}), {row['broken']} broken"
+        )
+    left, right = st.columns(2)
+    left.markdown("**Settings that differ**")
+    left.dataframe(config_difference(OpenedRun(workspace, run_id), OpenedRun(workspace, other)), hide_index=True, width="stretch")
+    pairs = paired_scores(store, run_id, other, split)
+    right.plotly_chart(before_after(pairs, runs[run_id].name, runs[other].name))
+    turned = flipped(pairs).head(FLIPPED_SHOWN)
+    if len(turned):
+        st.markdown("**Mended and broken, the largest change first**")
+        legend()
+    for score in turned.itertuples():
+        with st.container(border=True):
+            st.markdown(f"{score.file_name} · {score.class_name} · IoU {score.iou:.3f} → {score.iou_other:.3f}")
+            sides = ((run_id, score.threshold), (other, score.threshold_other))
+            for place, (which, threshold) in zip(st.columns(2), sides, strict=True):
+                with sentences():
+                    tile = agreement_tile(which, split, score.sample_id, score.current_revision, threshold, score.image_path)
+                place.image(tile, caption=runs[which].name, width="stretch")
+
+
 with sentences():
     document = summary(store, run_id, split, labels_of)
-    table = metric_rows(document)
-    form = {name: "{:.0f}" if name == "samples" else "{:.4f}" for name in table}
-    first_columns = [*(MEAN_TITLES[key] for key in HEADLINE), "samples"]
-    st.dataframe(table[first_columns].style.format(form, na_rep="-"), width="stretch")
+    st.dataframe(interval_rows(document), width="stretch")
     if st.toggle("Every metric", help="Precision and recall, tolerant precision and recall, and the ceiling as well"):
+        counts = pd.IndexSlice[[*COUNTS.values()], :]
         st.dataframe(
-            table.T.style.format("{:.4f}", na_rep="-").format("{:.0f}", subset=pd.IndexSlice[["samples"], :]),
+            metric_rows(document).T.style.format("{:.4f}", na_rep="-").format("{:.0f}", subset=counts),
             width="content",
             height="content",
         )
         with st.expander("What they mean"):
             st.markdown("\n".join(f"- **{metric.title}**: {metric.meaning}" for metric in METRICS))
     st.caption(
-        f"Means over samples on {split}. mIoU is the mean foreground IoU, as in the published table. Tolerances are px "
-        f"of a 640-px photo; the ceiling is what the model's grid allows. Labels: {runs[run_id].label_set}"
+        f"Means over samples on {split}, in brackets the 95 % interval by source photo, because copies of one photo are one "
+        "observation. mIoU is the mean foreground IoU, as in the published table; IoU of all pixels counts them together, so large "
+        f"structures weigh more. Tolerances are px of a 640-px photo. Labels: {runs[run_id].label_set}"
     )
     for sentence in document["advice"]:
         st.info(sentence, icon=":material/grid_on:")
@@ -89,10 +131,12 @@ with sentences():
         second.caption("None of today's labels is human-made.")
     else:
         second.plotly_chart(threshold_lines(curve))
+    st.subheader("Slices, the worst first")
+    found = slices(of_split)
+    if found.empty:
+        st.caption("No slice holds enough source photos.")
+    else:
+        st.dataframe(found.rename(columns=SLICE_COLUMNS).style.format(precision=3, na_rep="-"), hide_index=True, width="stretch")
+        st.caption("Worse: the 95 % interval of the slice lies below the mean of its whole class.")
     if other != "none":
-        st.subheader("Two runs side by side")
-        both = compare(store, run_id, other, split)
-        st.dataframe(comparison_rows(both).style.format(precision=4, na_rep="-"), hide_index=True, width="stretch")
-        for name, row in {**both["classes"], "overall": both["overall"]}.items():
-            st.caption(f"{name}: by IoU {row['better']} of {row['samples']} samples better, {row['worse']} worse")
-        st.plotly_chart(before_after(paired_scores(store, run_id, other, split), runs[run_id].name, runs[other].name))
+        compare_with(other)

@@ -19,7 +19,7 @@ from core.progress import Progress as OnProgress
 from data.intake.duplicates import by_source, find_leaks
 from data.store.records import Problem
 from data.store.store import Store
-from training.scoring.tables import comparison_rows, metric_rows
+from training.scoring.tables import COUNTS, comparison_rows, metric_rows
 
 stderr, stdout = Console(stderr=True), Console()
 
@@ -44,10 +44,12 @@ def emit(document: dict[str, Any], as_json: bool, text: Any) -> None:
 def metrics_table(document: dict[str, Any]) -> Group:
     """One column a class: there are more metrics than a terminal has room for in a row."""
 
-    rows = metric_rows(document)
+    rows, intervals = metric_rows(document), document["intervals"]
     table = Table("mean over samples", *rows.index, title=f"run {document['run']} on {document['split']}")
     for title, means in rows.items():
-        table.add_row(str(title), *(f"{value:.0f}" if title == "samples" else _number(value) for value in means))
+        table.add_row(str(title), *(f"{value:.0f}" if title in COUNTS.values() else _number(value) for value in means))
+    ends = (intervals.get(name, {}).get("miou") for name in rows.index)
+    table.add_row("mIoU, 95 % interval", *(f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else "-" for low_high in ends))
     return Group(table, *document["advice"])
 
 
@@ -166,12 +168,18 @@ def comparison_table(document: dict[str, Any]) -> Table:
     """Two runs, one row a metric and class."""
 
     run, other = document["runs"]
-    table = Table("", "mean over samples", run, other, "gain", caption=f"on {document['split']}")
+    caption = f"on {document['split']}; intervals of the gain: 95 %, paired bootstrap over source photos"
+    table = Table("", "mean over samples", run, other, "gain", "95 %", caption=caption)
     classes = {**document["classes"], "overall": document["overall"]}
     for name, rows in comparison_rows(document).groupby("class", sort=False):
-        for _, metric, before, after, gain in rows.itertuples(index=False, name=None):
-            table.add_row(str(name), metric, _number(before), _number(after), "-" if math.isnan(gain) else f"{gain:+.4f}")
+        for _, metric, before, after, gain, low, high, _ in rows.itertuples(index=False, name=None):
+            change = "-" if math.isnan(gain) else f"{gain:+.4f}"
+            ends = "-" if math.isnan(low) else f"{low:+.3f} to {high:+.3f}"
+            table.add_row(str(name), metric, _number(before), _number(after), change, ends)
         counts = classes[str(name)]
-        words = f"better, worse of {counts['samples']}"
-        table.add_row(str(name), words, "", f"{counts['better']}, {counts['worse']}", "", end_section=True)
+        for words, better, worse in (("better, worse", "better", "worse"), ("mended, broken", "mended", "broken")):
+            last = words.startswith("mended")
+            table.add_row(
+                str(name), f"{words} of {counts['samples']}", "", f"{counts[better]}, {counts[worse]}", "", "", end_section=last
+            )
     return table

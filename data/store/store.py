@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import String, and_, cast, func, select, update
 
 from core.errors import RequestError
 from data.store import tables as t
@@ -159,8 +159,9 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
                 session.merge(t.ScoreRow(**values.pop("metrics"), **values))
 
     def scores(self, run_id: str | None = None, split: str | None = None) -> pd.DataFrame:
-        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path,
-        current_revision and review_state, and of the label it was scored against provenance, human_made and whether it is a box."""
+        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path, source
+        (photos of one group are copies), current_revision and review_state, and of the label it was scored against provenance,
+        human_made and whether it is a box."""
         sample, label = t.SampleRow, t.LabelRevisionRow
         scored = (label.sample_id == t.ScoreRow.sample_id) & (label.number == t.ScoreRow.revision)
         query = with_state(
@@ -169,6 +170,7 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
                 sample.class_name,
                 sample.file_name,
                 t.ImageRow.path.label("image_path"),
+                func.coalesce(func.nullif(sample.group, ""), cast(sample.id, String)).label("source"),
                 COUNTING.label("current_revision"),
                 STATE.label("review_state"),
                 label.provenance,

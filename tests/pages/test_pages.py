@@ -120,16 +120,20 @@ def test_the_address_carries_every_filter_of_the_gallery(trained, store, show):
 
 
 def test_metrics_table_equals_the_scores(trained, store, show):
-    table = show("metrics").dataframe[0].value
-    assert table.loc["overall", "mIoU"] == pytest.approx(store.scores(trained, "test")["iou"].mean())
+    table, scores = show("metrics").dataframe[0].value, store.scores(trained, "test")
+    assert table.loc["overall", "mIoU"].startswith(f"{scores['iou'].mean():.3f} (")
+    tp, fp, fn = scores[["tp", "fp", "fn"]].sum()
+    assert table.loc["overall", "IoU of all pixels"] == f"{tp / (tp + fp + fn):.3f}"
+    assert table.loc["published, cracks", "mIoU"] == "0.164"
 
 
 def test_every_metric_is_behind_a_toggle(trained, store, show):
     app = show("metrics")
-    assert list(app.dataframe[0].value) == ["mIoU", *(TITLES[key] for key in HEADLINE[1:]), "samples"]
+    counted = ["IoU of all pixels", "samples", "source photos"]
+    assert list(app.dataframe[0].value) == ["mIoU", *(TITLES[key] for key in HEADLINE[1:]), *counted]
     app.toggle[1].set_value(True).run()
     every = app.dataframe[1].value
-    assert every.index.tolist() == ["mIoU", *list(TITLES.values())[1:], "samples"]
+    assert every.index.tolist() == ["mIoU", *list(TITLES.values())[1:], *counted]
     assert float(every.loc["Recall", "overall"]) == pytest.approx(store.scores(trained, "test")["recall"].mean(), abs=1e-4)
 
 

@@ -14,8 +14,6 @@ from core.masks.mask import Mask
 from core.metrics.ladder import is_thin_shift
 from core.metrics.overlap import count_pixels, iou
 
-FAILED_BELOW_IOU = 0.5
-
 
 @dataclass(frozen=True)
 class Measures:

@@ -10,7 +10,6 @@ from PIL import Image
 from core.metrics.table import MEAN_KEYS, MEAN_TITLES, METRICS, TITLES
 from training.config import RunConfig, dump_config
 from training.report import charts, diagrams
-from training.report.causes import FAILED_BELOW_IOU
 from training.report.document import (
     Block,
     Bullets,
@@ -27,6 +26,7 @@ from training.report.document import (
 )
 from training.report.facts import Facts
 from training.report.verdict import SPLIT_NAMES, count, interval, verdict
+from training.scoring.evaluation import FAILED_BELOW_IOU
 from training.scoring.figures import TRUE_POSITIVE, paint, paint_agreement
 from training.scoring.leakage import Tested, sentence
 
@@ -61,7 +61,7 @@ def build(facts: Facts) -> Document:
 
 def _summary(facts: Facts) -> list[Block]:
     overall = facts.summary["overall"]
-    bounds = interval(facts.scores["iou"])
+    bounds = interval(facts.scores)
     failed = len(facts.causes)
     tiles = [
         ("mean IoU", f"{overall['miou']:.4f}", f"95%: {bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ""),

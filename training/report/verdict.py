@@ -1,11 +1,10 @@
 """The verdict: what the numbers mean, in sentences made from them."""
 
-import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
-from training.report.causes import FAILED_BELOW_IOU
 from training.report.facts import Facts
+from training.scoring.evaluation import FAILED_BELOW_IOU
+from training.scoring.intervals import mean_interval
 
 _GRADES = (
     (0.7, "The masks can be used with spot checks."),
@@ -22,12 +21,10 @@ def verdict(facts: Facts) -> list[str]:
     return [" ".join(part) for part in (_overall(facts), _failures(facts), _reservations(facts)) if part]
 
 
-def interval(values: pd.Series) -> tuple[float, float] | None:
-    """95% interval of the mean by the percentile bootstrap over samples, from a fixed seed; None below two values."""
-    if len(values) < 2:
-        return None
-    found = bootstrap((values.to_numpy(),), np.mean, n_resamples=2000, method="percentile", rng=42).confidence_interval
-    return float(found.low), float(found.high)
+def interval(scores: pd.DataFrame) -> tuple[float, float] | None:
+    """95% interval of the mean IoU (`training.scoring.intervals`); None where all samples are of one source photo."""
+    found = mean_interval(scores["iou"].to_numpy(float), scores["source"].to_numpy())
+    return None if found.low is None or found.high is None else (found.low, found.high)
 
 
 def _overall(facts: Facts) -> list[str]:
@@ -64,7 +61,7 @@ def _failures(facts: Facts) -> list[str]:
 
 def _reservations(facts: Facts) -> list[str]:
     text = []
-    if len(facts.scores) < _FEW_SAMPLES and (bounds := interval(facts.scores["iou"])):
+    if len(facts.scores) < _FEW_SAMPLES and (bounds := interval(facts.scores)):
         text.append(
             f"With only {count(len(facts.scores), 'sample')} the mean is uncertain: its 95% interval runs from "
             f"{bounds[0]:.2f} to {bounds[1]:.2f}."

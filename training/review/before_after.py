@@ -5,12 +5,7 @@ that entered training are biased, so an untouched hold-out stands beside them. I
 Tibshirani 1993) over groups of copies, because copies of one photo are one observation.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from core.errors import RequestError
 from core.masks.mask import Mask, decode_rle
@@ -21,20 +16,12 @@ from data.store.store import Store
 from data.workspace import Workspace
 from training.runs.opened import OpenedRun
 from training.scoring.evaluation import evaluate
+from training.scoring.intervals import mean_interval
 from training.scoring.stored_probs import mask_at
 
 HOLD_OUT, HELD_OUT, TRAINED = "untouched hold-out", "fixed, held out", "fixed, in training"
 GROUPS = (HOLD_OUT, HELD_OUT, TRAINED)
 CELLS = ("old_label_old_model", "old_label_new_model", "new_label_old_model", "new_label_new_model")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and its 95 % interval; low and high are None with fewer than two groups of copies."""
-
-    mean: float
-    low: float | None
-    high: float | None
 
 
 def four_scores(old_prediction: Mask, new_prediction: Mask, old_label: Mask, new_label: Mask) -> dict[str, float]:
@@ -128,7 +115,7 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
             chosen = of_part if class_name == "all" else of_part[of_part["class_name"] == class_name]
             row = {"part": part, "class_name": class_name, "samples": len(chosen), **chosen[list(CELLS)].mean()}
             for name, difference in _differences(chosen).items():
-                found = paired_interval(difference.to_numpy(float), chosen["group"].to_numpy())
+                found = mean_interval(difference.to_numpy(float), chosen["group"].to_numpy())
                 row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
             rows.append(row)
     return pd.DataFrame(rows)
@@ -138,30 +125,6 @@ def what_fixes_bought(table: pd.DataFrame) -> pd.DataFrame:
     """The fixed samples with gain, model_change and label_change of each, the best gain first."""
     fixed = table[table["part"] != HOLD_OUT]
     return fixed.assign(**_differences(fixed)).sort_values("gain", ascending=False)
-
-
-def paired_interval(differences: NDArray[np.float64], groups: NDArray, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """The mean of paired differences and its percentile bootstrap interval. differences, groups: (N,), N >= 1.
-
-    Whole groups are drawn, not samples. Raises ValueError when nothing is given.
-    """
-    if not len(differences):
-        raise ValueError("paired_interval needs at least one difference")
-    by_group = pd.Series(differences).groupby(np.asarray(groups)).agg(["sum", "count"])
-    mean = float(np.mean(differences))
-    if len(by_group) < 2:
-        return Interval(mean, None, None)
-    found = bootstrap(
-        (by_group["sum"].to_numpy(), by_group["count"].to_numpy()),
-        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=2000,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high))
 
 
 def _held_out(run: OpenedRun) -> set[int]:

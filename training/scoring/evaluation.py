@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core.errors import RequestError
@@ -17,10 +18,12 @@ from data.store.store import Store
 from training.inference.mask_files import mask_name
 from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
-from training.scoring.scores import advice, by_truth, mean, means, truths
+from training.scoring.intervals import mean_intervals
+from training.scoring.scores import advice, by_truth, intervals, mean, means, truths
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
 
 LABELS_OF = ("all", "human")
+FAILED_BELOW_IOU = 0.5
 
 
 def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent, labels_of: str = "all") -> dict[str, Any]:
@@ -76,7 +79,7 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
 
 
 def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> dict[str, Any]:
-    """Means over samples, per class and over all, as in the published table, and advice in sentences.
+    """Means over samples, per class and over all, as in the published table, each with its interval, and advice in sentences.
 
     labels_of: "human" leaves out labels accepted or edited from a machine's proposal, because truth taken from the model
     flatters it; "all" does not. A mean is None where the run was scored before that metric was known. Raises RequestError
@@ -91,27 +94,38 @@ def summary(store: Store, run_id: str, split: str, labels_of: str = "all") -> di
             raise RequestError(f"no label of {split} that run {run_id} was scored on is human-made; draw some, or use all")
     if table.empty:
         raise RequestError(f"run {run_id} has no scores on {split}; run drywall-qa evaluate {run_id} --split {split}")
+    by_class = {str(name): of_class for name, of_class in table.groupby("class_name")}
     return {
         "run": run_id,
         "split": split,
         "labels": labels_of,
-        "classes": {str(name): means(of_class) for name, of_class in table.groupby("class_name")},
+        "classes": {name: means(of_class) for name, of_class in by_class.items()},
         "by_truth": by_truth(table),
         "overall": means(table),
+        "intervals": {name: intervals(rows) for name, rows in {**by_class, "overall": table}.items()},
         "advice": [*truths(table), *advice(table)],
     }
 
 
 def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, Any]:
-    """Two runs on the samples both were scored on. Raises RequestError when they share none."""
+    """Two runs on the samples both were scored on, a part a class and over all: the means of HEADLINE of both; under
+    `intervals` the ends of the gain's 95 % interval by the paired bootstrap over source photos, where there is one (a gain is
+    more than chance if 0 lies outside); how many samples are better and worse by IoU, and how many were mended or broken
+    (`flipped`). Raises RequestError when they share none."""
     both = paired_scores(store, run_id, other_id, split)
 
     def gains(table: pd.DataFrame) -> dict[str, Any]:
-        difference = table["iou_other"] - table["iou"]
+        difference, turned = table["iou_other"] - table["iou"], flipped(table)
+        known = [key for key in HEADLINE if not table[[key, f"{key}_other"]].isna().any(axis=None)]
+        changes = np.stack([table[f"{key}_other"] - table[key] for key in known], axis=1)
+        found = dict(zip(known, mean_intervals(changes, table["source"].to_numpy()), strict=True))
         return {
             **{MEAN_KEYS[key]: [mean(table[key]), mean(table[f"{key}_other"])] for key in HEADLINE},
+            "intervals": {MEAN_KEYS[key]: [one.low, one.high] for key, one in found.items() if one.low is not None},
             "better": int((difference > 0.005).sum()),
             "worse": int((difference < -0.005).sum()),
+            "mended": int((turned["iou_other"] > turned["iou"]).sum()),
+            "broken": int((turned["iou_other"] < turned["iou"]).sum()),
             "samples": len(table),
         }
 
@@ -120,16 +134,41 @@ def compare(store: Store, run_id: str, other_id: str, split: str) -> dict[str, A
 
 
 def paired_scores(store: Store, run_id: str, other_id: str, split: str) -> pd.DataFrame:
-    """Columns sample_id, class_name, file_name and each of HEADLINE, also with _other. Raises RequestError when none is shared."""
+    """Columns sample_id, class_name, file_name, source, image_path, current_revision, threshold and each of HEADLINE, the last
+    two also with _other. Raises RequestError when none is shared."""
     for known in (run_id, other_id):
         store.run(known)
-    columns = ["sample_id", "class_name", "file_name", *HEADLINE]
+    of_both = ["sample_id", "threshold", *HEADLINE]
+    columns = ["class_name", "file_name", "source", "image_path", "current_revision", *of_both]
     both = store.scores(run_id, split)[columns].merge(
-        store.scores(other_id, split)[["sample_id", *HEADLINE]], on="sample_id", suffixes=("", "_other")
+        store.scores(other_id, split)[of_both], on="sample_id", suffixes=("", "_other")
     )
     if both.empty:
         raise RequestError(f"runs {run_id} and {other_id} share no scored samples of {split}; evaluate both first")
     return both
+
+
+def flipped(both: pd.DataFrame) -> pd.DataFrame:
+    """Of `paired_scores`, the samples that failed (IoU below 0.5) with one run and not with the other, the largest change first."""
+    failed, other_failed = both["iou"] < FAILED_BELOW_IOU, both["iou_other"] < FAILED_BELOW_IOU
+    turned = both[failed != other_failed]
+    return turned.loc[(turned["iou_other"] - turned["iou"]).abs().sort_values(ascending=False, kind="stable").index]
+
+
+def config_difference(run: OpenedRun, other: OpenedRun) -> pd.DataFrame:
+    """The settings in which two runs differ: columns setting, and a run's id each; what both have alike is left out."""
+    one, two = (_flat(opened.record.config) for opened in (run, other))
+    keys = [key for key in {**one, **two} if one.get(key) != two.get(key)]
+    rows = [(key, str(one.get(key, "-")), str(two.get(key, "-"))) for key in keys]
+    return pd.DataFrame(rows, columns=["setting", run.id, other.id])
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def threshold_curve(run: OpenedRun, split: str, labels_of: str = "all") -> pd.DataFrame:

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from core.metrics.ceiling import TILES_HELP_BELOW
+from core.metrics.overlap import PixelCounts, iou
 from core.metrics.table import MEAN_KEYS, METRICS
+from training.scoring.intervals import mean_intervals
 
 
 def headline(score: Any) -> str:
@@ -22,9 +24,27 @@ def ranked(scores: pd.DataFrame, class_name: str, by: str, worst_first: bool, lo
 
 
 def means(table: pd.DataFrame) -> dict[str, Any]:
-    """Means over samples, as in the published table, and their number; None where a sample was scored without it."""
+    """Means over samples, as in the published table, None where a sample was scored without it; the IoU of all pixels together;
+    the number of samples and of source photos, of which copies are one."""
     found = {MEAN_KEYS[metric.key]: mean(table[metric.key]) for metric in METRICS}
-    return {**found, "samples": len(table)}
+    counted = {"samples": len(table), "source_photos": int(table["source"].nunique())}
+    return {**found, "pooled_iou": pooled_iou(table), **counted}
+
+
+def pooled_iou(table: pd.DataFrame) -> float:
+    """IoU of all pixels of all samples together: large structures weigh more than in the mean over samples, and the two are
+    often taken for one another. Columns used: tp, fp, fn. Nothing true and nothing predicted is 1.0."""
+    tp, fp, fn = (int(table[name].sum()) for name in ("tp", "fp", "fn"))
+    return iou(PixelCounts(tp, fp, fn, 0))
+
+
+def intervals(table: pd.DataFrame) -> dict[str, list[float] | None]:
+    """By the key of each mean, the ends of its 95 % interval (`training.scoring.intervals`), by source photo; None where a sample
+    was scored without that metric or all are of one photo. Columns used: source and every metric."""
+    known = [metric.key for metric in METRICS if not table[metric.key].isna().any()]
+    found = zip(known, mean_intervals(table[known].to_numpy(float), table["source"].to_numpy()), strict=True)
+    ends = {key: [one.low, one.high] for key, one in found if one.low is not None and one.high is not None}
+    return {MEAN_KEYS[metric.key]: ends.get(metric.key) for metric in METRICS}
 
 
 def mean(values: pd.Series) -> float | None:

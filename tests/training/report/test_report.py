@@ -130,7 +130,7 @@ def test_facts_are_those_of_the_run_however_the_data_change_later(workspace, sto
     sample = store.samples(split="test")[0]
     store.save_label(sample.id, np.ones(sample.size_hw, bool), based_on=1, author="ann", tool="brush")
     everything_trains = {s.id: "train" for s in store.samples()}
-    store.set_groups_and_splits(dict.fromkeys(everything_trains, "one"), everything_trains)
+    store.set_groups_and_splits({s.id: s.group for s in store.samples()}, everything_trains)
     after = document()
     assert after == before
 

@@ -15,7 +15,6 @@ from training.review.before_after import (
     fixed_samples,
     four_scores,
     gains,
-    paired_interval,
     paired_samples,
     unscored_splits,
     what_fixes_bought,
@@ -94,37 +93,6 @@ def test_what_was_fixed_and_what_is_still_to_score(desk, compared, add_run):
 def test_one_run_on_both_sides_is_refused(desk, compared):
     with pytest.raises(RequestError, match="choose two runs"):
         paired_samples(compared, "old", "old")
-
-
-def test_the_interval_is_that_of_the_means_normal_theory():
-    differences = np.random.default_rng(0).normal(0.1, 0.2, 400)
-    found = paired_interval(differences, np.arange(400))
-    half = 1.96 * differences.std() / 20
-    assert found.mean == pytest.approx(differences.mean())
-    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half), abs=0.004)
-
-
-def test_copies_of_a_photo_count_as_one_observation():
-    differences = np.random.default_rng(1).normal(0.1, 0.2, 40)
-    alone = paired_interval(differences, np.arange(40))
-    copied = paired_interval(np.repeat(differences, 10), np.repeat(np.arange(40), 10))
-    naive = paired_interval(np.repeat(differences, 10), np.arange(400))
-    assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.05)
-    assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
-
-
-def test_intervals_cover_the_truth_as_often_as_they_say():
-    random, hits = np.random.default_rng(2), 0
-    for _ in range(60):
-        found = paired_interval(random.normal(0.05, 0.1, 30), np.arange(30))
-        hits += found.low <= 0.05 <= found.high
-    assert hits >= 50
-
-
-def test_too_little_has_no_interval_and_nothing_is_a_mistake():
-    assert paired_interval(np.array([0.5, 0.1]), np.array(["a", "a"])).low is None
-    with pytest.raises(ValueError, match="at least one"):
-        paired_interval(np.array([]), np.array([]))
 
 
 def test_no_rows_no_parts():
