@@ -68,10 +68,12 @@ def desk_times(browser: Browser, address: str, sample_id: int, rounds: int) -> d
             page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + end * box["height"], steps=8)
             page.mouse.up()
         page.wait_for_function("() => desk.outbox.length === 0")
+        settle(page)  # a person draws for seconds, in which the sample after this one is made ready
         began = time.perf_counter()
         page.get_by_role("button", name="Save").click()
         page.locator(".status", has_text="saved, revision").wait_for()
         times["save"].append(time.perf_counter() - began)
+        settle(page)
         began = time.perf_counter()
         page.keyboard.press("A")
         page.wait_for_function("(here) => desk.ready && desk.data.key !== here", arg=here, polling=20)

@@ -6,7 +6,7 @@ stand among those.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import LeaseError
@@ -48,10 +48,11 @@ def review_queue(
     """
     leases, honeypots = store.leases(), set(store.honeypots())
     answered = answered_honeypots(store, reviewer) if honeypots else set()
-    severities = _severities(store, run_id)
+    samples = store.samples()
+    severities = _severities(store, run_id, {sample.id: sample.revision for sample in samples})
     ranked, skipped, lots = [], [], []
     draw = random.Random(seed)
-    for sample in store.samples():
+    for sample in samples:
         lot = draw.random()  # one a sample, so that a decision elsewhere does not change who is drawn
         held = leases.get(sample.id)
         if held is not None and held.reviewer != reviewer.strip():
@@ -111,13 +112,12 @@ def _of_label(sample: Sample) -> list[tuple[float, str]]:
     return [(BOX_ONLY, "the label is boxes only")] if sample.is_box else []
 
 
-def _severities(store: Store, run_id: str | None) -> dict[int, list[tuple[float, str]]]:
-    """What a run's predictions say against the labels, by sample."""
+def _severities(store: Store, run_id: str | None, revisions: Mapping[int, int]) -> dict[int, list[tuple[float, str]]]:
+    """What a run's predictions say against the labels, by sample. revisions: the labels' numbers now, by sample."""
     scores = store.scores(run_id)
     order = {run.id: number for number, run in enumerate(store.runs())}  # the newest first
     scores = scores.assign(age=scores["run_id"].map(order)).sort_values("age").drop_duplicates("sample_id")
     doubts = {run: store.doubts(run) for run in scores["run_id"].unique()}
-    revisions = {sample.id: sample.revision for sample in store.samples()}
     found: dict[int, list[tuple[float, str]]] = {}
     for score in scores.itertuples():
         sample_id, reasons = int(score.sample_id), []
