@@ -23,7 +23,7 @@ from data.store.drafts import Draft, Stroke
 from data.store.records import Sample
 from data.store.store import Store
 from data.workspace import Workspace
-from training.review.tight_labels import seams_of
+from training.review.tight_labels import SEAM_CLASS, seams_of
 
 KEY = "mask_canvas"
 RENEW_SECONDS = 60
@@ -111,6 +111,8 @@ def make_ready(workspace: Workspace, sample: Sample, prediction: Prediction | No
         photo_bytes(workspace.photo_path(sample.image_path))
         if prediction:
             deflated_probs(prediction.run_id, prediction.split, sample.id)
+        if sample.is_box and sample.class_name == SEAM_CLASS:  # the editor asks for them as soon as it is open
+            seams_of(workspace, sample)
 
 
 def reopen(store: Store, sample: Sample, reviewer: str) -> Opening:

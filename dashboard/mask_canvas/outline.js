@@ -108,25 +108,39 @@ function skeletonLength({ width, height, bits }, limit = 1e6) {
     thin[at] = 1;
   }
   const around = [-w, -w + 1, 1, w + 1, w, w - 1, -1, -w - 1]; // clockwise from above
+  // Only pixels at the border can go, so only those are looked at: what lies inside a filled box is passed once, not every time.
+  const seen = new Uint8Array(w * h);
+  const [n, ne, e, se, s, sw, west, nw] = around;
+  const goes = (i, phase) => {
+    const [a, b, c, d] = [thin[i + n], thin[i + ne], thin[i + e], thin[i + se]];
+    const [f, g, k, l] = [thin[i + s], thin[i + sw], thin[i + west], thin[i + nw]];
+    const count = a + b + c + d + f + g + k + l;
+    if (count < 2 || count > 6) return false;
+    const turns = (!a && b) + (!b && c) + (!c && d) + (!d && f) + (!f && g) + (!g && k) + (!k && l) + (!l && a);
+    if (turns !== 1) return false;
+    return phase ? !(a && c && k) && !(a && f && k) : !(a && c && f) && !(c && f && k);
+  };
+  let border = pixels.filter((i) => around.some((d) => !thin[i + d]));
   for (let changed = true; changed; ) {
     changed = false;
     for (let phase = 0; phase < 2; phase++) {
-      const gone = pixels.filter((i) => {
-        const n = around.map((d) => thin[i + d]);
-        const count = n[0] + n[1] + n[2] + n[3] + n[4] + n[5] + n[6] + n[7];
-        if (count < 2 || count > 6) return false;
-        let turns = 0;
-        for (let k = 0; k < 8; k++) turns += !n[k] && n[(k + 1) % 8] ? 1 : 0;
-        if (turns !== 1) return false;
-        return phase ? !(n[0] * n[2] * n[6]) && !(n[0] * n[4] * n[6]) : !(n[0] * n[2] * n[4]) && !(n[2] * n[4] * n[6]);
-      });
+      const gone = border.filter((i) => goes(i, phase));
+      if (!gone.length) continue;
+      changed = true;
       for (const i of gone) thin[i] = 0;
-      if (gone.length) {
-        changed = true;
-        pixels = pixels.filter((i) => thin[i]);
+      border = border.filter((i) => thin[i]);
+      for (const i of border) seen[i] = 1;
+      for (const i of gone) {
+        for (const d of around) {
+          if (!thin[i + d] || seen[i + d]) continue;
+          seen[i + d] = 1;
+          border.push(i + d);
+        }
       }
+      for (const i of border) seen[i] = 0;
     }
   }
+  pixels = pixels.filter((i) => thin[i]);
   for (const above of [-w, w]) {
     for (const i of pixels) {
       const corner = (side) => thin[i + side] && !thin[i + above + side] && !thin[i - above - side] && !(thin[i - side] && thin[i - above]);

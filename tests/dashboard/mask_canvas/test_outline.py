@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 from skimage.measure import approximate_polygon
+from skimage.morphology import skeletonize
 
 from core.masks.mask import draw_band
 from core.masks.outlines import outlines
@@ -106,6 +107,16 @@ def test_a_line_has_its_length_in_every_direction(js, degrees, width_px):
 def test_a_large_mask_is_measured_on_a_smaller_copy(js):
     mask = draw_band(np.array([(30.5, 40.5), (250.5, 200.5)]), 8, (256, 300))
     assert js("skeletonLength(a, 20000)", mask) == pytest.approx(np.hypot(220, 160), rel=0.05)
+
+
+def test_a_ragged_blob_is_thinned_as_scikit_image_thins_it(js):
+    """Zhang & Suen's rule leaves some of the pixels in its order of looking, so the lengths agree and not every pixel."""
+    field = ndimage.gaussian_filter(np.random.default_rng(1).random((160, 220)), 6)
+    mask = field > np.quantile(field, 0.6)
+    line = skeletonize(mask)
+    steps = [np.count_nonzero(line & np.roll(line, shift, (0, 1))) for shift in ((0, 1), (1, 0))]
+    slanted = [np.count_nonzero(line & np.roll(line, shift, (0, 1))) for shift in ((1, 1), (1, -1))]
+    assert js("skeletonLength(a)", mask) == pytest.approx(sum(steps) + 1.41 * sum(slanted), rel=0.15)
 
 
 def test_nothing_has_no_length(js):
