@@ -1,5 +1,6 @@
 """Plotly charts in one style, in colours that are told apart with every kind of colour vision."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -55,6 +56,25 @@ def iou_histogram(scores: pd.DataFrame) -> go.Figure:
         labels={"iou": "IoU", "class_name": "class"},
     )
     return _styled(figure.update_yaxes(title="samples"))
+
+
+def cause_bars(slots: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
+    """How many samples failed for which cause, by class; a bar's custom data are cause and class. Columns used: cause, class_name,
+    samples. names: of causes; what is not among them did not fail."""
+    failed = slots[slots["cause"].isin(names)]
+    counts = failed.groupby(["cause", "class_name"], as_index=False)["samples"].sum()
+    order = counts.groupby("cause")["samples"].sum().sort_values().index
+    figure = px.bar(
+        counts.assign(name=counts["cause"].map(names)),
+        x="samples",
+        y="name",
+        color="class_name",
+        custom_data=["cause", "class_name"],
+        category_orders={"name": [names[cause] for cause in order[::-1]]},
+        color_discrete_map=CLASS_COLOURS,
+        labels={"name": "", "class_name": "class"},
+    )
+    return _styled(figure, 120 + 28 * len(order))
 
 
 def threshold_lines(curve: pd.DataFrame) -> go.Figure:

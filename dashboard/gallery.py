@@ -1,12 +1,14 @@
 """Pictures of samples: the photo with truth and prediction laid over it, small for the gallery and whole for a look."""
 
+import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
+from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
 from dashboard.state import open_workspace
@@ -35,24 +37,54 @@ def probs_of(run_id: str, split: str, sample_id: int) -> Probs:
     return OpenedRun(open_workspace(), run_id).probs(split, sample_id)
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
 def agreement_tile(
-    run_id: str, split: str, sample_id: int, revision: int, threshold: float, image_path: str, side_px: int = 420
-) -> Photo:
-    """The photo with true positives, false positives and false negatives, shrunk to `side_px`."""
-    prediction = mask_at(probs_of(run_id, split, sample_id), threshold)
-    return shrink(paint_agreement(photo_of(image_path), truth_of(sample_id, revision), prediction), side_px)
+    run_id: str, split: str, sample_id: int, revision: int, threshold: float, image_path: str, side_px: int = 360
+) -> str:
+    """The path of a picture of the photo with true positives, false positives and false negatives, `side_px` square.
+
+    Made once and kept in the workspace. Raises RequestError where the run has no prediction of the sample.
+    """
+    run = OpenedRun(open_workspace(), run_id)
+    path = run.folder.probs_path(split, sample_id)
+    made = path.stat().st_mtime_ns if path.is_file() else 0
+
+    def paint_it() -> Photo:
+        prediction = mask_at(run.probs(split, sample_id), threshold)
+        return paint_agreement(photo_of(image_path), truth_of(sample_id, revision), prediction)
+
+    return _thumbnail(f"{image_path} {run_id} {split} {sample_id} {revision} {threshold!r} {made}", paint_it, side_px)
 
 
-def label_tile(sample_id: int, revision: int, image_path: str, side_px: int = 320) -> Photo:
-    """The photo with its label, shrunk."""
-    return shrink(paint(photo_of(image_path), truth_of(sample_id, revision), LABEL_COLOUR), side_px)
+def label_tile(sample_id: int, revision: int, image_path: str, side_px: int = 320) -> str:
+    """As `agreement_tile`, of the photo with its label."""
+
+    def paint_it() -> Photo:
+        return paint(photo_of(image_path), truth_of(sample_id, revision), LABEL_COLOUR)
+
+    return _thumbnail(f"{image_path} label {sample_id} {revision}", paint_it, side_px)
+
+
+def _thumbnail(name: str, make: Callable[[], Photo], side_px: int) -> str:
+    """name: says all that the picture depends on."""
+    digest = hashlib.sha256(f"{name} {side_px}".encode()).hexdigest()[:32]
+    path = open_workspace().thumbnails / digest[:2] / f"{digest}.webp"
+    if not path.is_file():
+        buffer = io.BytesIO()
+        Image.fromarray(shrink(make(), side_px)).save(buffer, format="WEBP", quality=82, method=2)
+        write_atomically(path, buffer.getvalue(), lasting=False)
+    return str(path)
 
 
 def shrink(picture: Photo, side_px: int) -> Photo:
-    """Fitted into a frame of 4:3, so that the tiles of a gallery line up. Returns (3/4 side, side, 3) uint8."""
-    frame = (side_px, side_px * 3 // 4)
+    """Fitted into a square, which most photos fill, so that the tiles of a gallery line up. Returns (side, side, 3) uint8."""
+    frame = (side_px, side_px)
     return np.asarray(ImageOps.pad(Image.fromarray(picture), frame, Image.Resampling.BILINEAR, color=(128, 128, 128)))
+
+
+def short_name(name: str, most: int = 26) -> str:
+    """A file's name cut in its middle: copies of one photo differ at their ends."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 
 
 def photo_png(picture: Photo) -> bytes:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pandas as pd
 import streamlit as st
 
 from core.errors import DrywallError
 from data.store.records import Run
+from data.store.scores import Place
 from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +93,40 @@ def pick_number(label: str, key: str, most: int) -> int:
     if number != start:
         st.query_params[key] = str(number)
     return number
+
+
+def place_in_order() -> tuple[Place | None, bool, int]:
+    """Where a gallery's page begins, as its address says: after which place, or backwards from it, and the number of its first
+    sample, for people."""
+    first = st.query_params.get("at", "")
+    place = Place.from_text(st.query_params.get("after", ""))
+    return place, st.query_params.get("back") == "1", int(first) if place and first.isdecimal() else 1
+
+
+def forget_place() -> None:
+    """The gallery begins at its first page."""
+    for key in ("after", "back", "at"):
+        st.query_params.pop(key, None)
+
+
+def turn_pages(page: pd.DataFrame, by: str, first: int, total: int) -> None:
+    """Buttons to the first, the previous and the next page of an order; page: what is shown. Columns used: sample_id and `by`."""
+    last = first + len(page) - 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{first} to {last} of {total}", width="content")
+        to_first = st.button("First", icon=":material/first_page:", disabled=first <= 1)
+        previous = st.button("Previous", icon=":material/chevron_left:", disabled=first <= 1)
+        following = st.button("Next", icon=":material/chevron_right:", disabled=last >= total)
+    if not (to_first or previous or following):
+        return
+    forget_place()
+    if not to_first:
+        end = page.iloc[-1 if following else 0]
+        start = last + 1 if following else max(1, first - len(page))
+        st.query_params.update({"after": str(Place(float(end[by]), int(end["sample_id"]))), "at": str(start)})
+        if previous:
+            st.query_params["back"] = "1"
+    st.rerun()
 
 
 def reviewer() -> str:

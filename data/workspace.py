@@ -43,6 +43,11 @@ class Workspace:
         return self.root / "seams"
 
     @property
+    def thumbnails(self) -> Path:
+        """Small pictures that galleries show; may be deleted at any time."""
+        return self.root / "thumbnails"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -10,43 +10,52 @@ from core.metrics.ceiling import ceiling_sentence
 from core.metrics.ladder import tolerance_ladder
 from core.metrics.table import HEADLINE, TITLES, all_metrics
 from core.sizes.picture import paint_size
-from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, truth_of
+from dashboard.charts import cause_bars
+from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, short_name, truth_of
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
-from dashboard.state import go_to, open_workspace, pick, pick_number, pick_range, pick_run, sentences
+from dashboard.state import forget_place, go_to, open_workspace, pick, pick_range, pick_run, place_in_order, sentences, turn_pages
+from data.store.scores import ScoreFilter
+from training.scoring.causes import CAUSE_BY_KEY, FINE, NAMES
 from training.scoring.figures import paint_agreement, paint_heat
-from training.scoring.scores import headline, ranked
+from training.scoring.scores import counted, headline
 from training.scoring.stored_probs import mask_at
 
-PER_PAGE = {"Pictures": 12, "Table": 40}
+PER_PAGE = [12, 24, 48]
 TABLE_METRICS = ("iou", "tolerant_f1_2px", "cldice", "boundary_iou")
+ALL = "all"
+WHY = {ALL: "all", FINE: "did not fail", **NAMES}
 
 workspace = open_workspace()
 store = workspace.store
 st.title("Failures")
-scores = store.scores()
-if scores.empty:
+scored = store.scored_runs()
+if not scored:
     st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
     st.stop()
 
-bar = st.columns([3, 2, 2, 3, 3, 3])
-run_id = pick_run((run for run in store.runs() if run.id in set(scores["run_id"])), where=bar[0])
-of_run = scores[scores["run_id"] == run_id]
-split = pick("Split", sorted(of_run["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
-class_name = pick("Class", ["all", *sorted(of_run["class_name"].unique())], "class", where=bar[2])
-by = pick("By", list(HEADLINE), "by", where=bar[3], format_func=TITLES.get)
-order = pick("Order", ["worst first", "best first"], "order", where=bar[4])
-low, high = pick_range("IoU", "iou", where=bar[5])
-filters = (run_id, split, class_name, by, order, low, high)
+bar = st.columns([3, 2, 2, 3])
+run_id = pick_run((run for run in store.runs() if run.id in scored), where=bar[0])
+slots = store.slots(run_id)
+split = pick("Split", sorted(slots["split"].unique(), key=["test", "val", "train"].index), "split", where=bar[1])
+slots = slots[slots["split"] == split]
+class_name = pick("Class", [ALL, *sorted(slots["class_name"].unique())], "class", where=bar[2])
+there = [cause for cause in WHY if cause in set(slots["cause"])]
+cause = pick("Why", [ALL, *there], "cause", where=bar[3], format_func=WHY.get)
+bar = st.columns([3, 3, 4])
+by = pick("By", list(HEADLINE), "by", where=bar[0], format_func=TITLES.get)
+order = pick("Order", ["worst first", "best first"], "order", where=bar[1])
+low, high = pick_range("IoU", "iou", where=bar[2])
+wanted = ScoreFilter(run_id, split, None if class_name == ALL else class_name, None if cause == ALL else cause, low, high)
+filters = (wanted, by, order)
 if st.session_state.setdefault("failures_filters", filters) != filters:  # another choice begins at its first page
     st.session_state["failures_filters"] = filters
-    st.query_params.pop("page", None)
-shown = ranked(of_run[of_run["split"] == split], class_name, by, order == "worst first", low, high)
+    forget_place()
 
 
 def look_at(sample_id: int) -> None:
     """One sample large, at any threshold."""
-    found = of_run[of_run["sample_id"] == sample_id]
+    found = store.scores(run_id, ids=[sample_id])
     if found.empty:
         st.warning(f"Run {run_id} has no score of sample {sample_id}; choose another run or sample.")
         return
@@ -107,16 +116,19 @@ if opened.isdigit():
 
 
 def as_pictures(scores: pd.DataFrame) -> None:
-    columns = st.columns(4)
-    for place, score in enumerate(scores.itertuples()):
-        with columns[place % 4].container(border=True), sentences():
-            tile = agreement_tile(run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path)
-            st.image(tile, width="stretch")
-            st.markdown(f"**{headline(score)}**")
-            st.caption(f"{score.class_name} · {score.file_name[:26]}")
-            if st.button("Open", key=f"open_{score.sample_id}"):
-                st.query_params["sample"] = str(score.sample_id)
-                st.rerun()
+    rows = list(scores.itertuples())
+    for start in range(0, len(rows), 4):
+        for place, score in zip(st.columns(4), rows[start : start + 4], strict=False):
+            with place.container(border=True), sentences():
+                tile = agreement_tile(
+                    run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
+                )
+                st.image(tile, width="stretch")
+                st.markdown(f":small[**{headline(score)}**]")
+                st.caption(f"{score.class_name} · {short_name(score.file_name, 22)}", help=score.file_name)
+                if st.button("Open", key=f"open_{score.sample_id}"):
+                    st.query_params["sample"] = str(score.sample_id)
+                    st.rerun()
 
 
 def as_table(scores: pd.DataFrame) -> None:
@@ -133,7 +145,7 @@ def as_table(scores: pd.DataFrame) -> None:
         height="content",
         on_select="rerun",
         selection_mode="single-row",
-        key=f"table_{'_'.join(map(str, filters))}_{number}",
+        key=f"table_{filters}_{place_in_order()}",
     )
     st.caption("Predicted: at the run's threshold. Choose a line to open its sample.")
     if chosen.selection.rows:
@@ -141,16 +153,33 @@ def as_table(scores: pd.DataFrame) -> None:
         st.rerun()
 
 
+failed = int(slots[slots["cause"].isin(NAMES)]["samples"].sum())
+if failed:
+    with st.expander(f"Why {failed} of {int(slots['samples'].sum())} failed", icon=":material/bar_chart:"):
+        bars = st.plotly_chart(cause_bars(slots, NAMES), on_select="rerun", selection_mode="points", key=f"bars_{wanted}")
+        st.caption("By rules over label and prediction, the first that holds; a bar opens its samples.")
+        if cause in NAMES:
+            st.markdown(f"**{NAMES[cause]}**: {CAUSE_BY_KEY[cause].why} {CAUSE_BY_KEY[cause].remedy}")
+    if bars.selection.points:
+        chosen_cause, chosen_class = bars.selection.points[0]["customdata"][:2]
+        st.query_params.update({"cause": chosen_cause, "class": chosen_class})
+        st.rerun()
+
+total, means = counted(slots, wanted)
 with st.container(horizontal=True, vertical_alignment="center"):
-    if len(shown):
-        also = "" if by == "iou" else f", {TITLES[by]} {shown[by].mean():.3f}"
-        st.write(f"{len(shown)} samples, mean IoU {shown['iou'].mean():.3f}{also}")
+    if total:
+        also = "" if by == "iou" or means[by] is None else f", {TITLES[by]} {means[by]:.3f}"
+        st.write(f"{total} samples, mean IoU {means['iou']:.3f}{also}")
     else:
         st.write("No sample lies in that range.")
     legend()
-    view = pick("As", list(PER_PAGE), "as", width=140, label_visibility="collapsed")
-pages = max(1, -(-len(shown) // PER_PAGE[view]))
-number = pick_number("Page", "page", pages) if pages > 1 else 1
-of_page = shown.iloc[(number - 1) * PER_PAGE[view] : number * PER_PAGE[view]]
+    view = pick("As", ["Pictures", "Table"], "as", width=140, label_visibility="collapsed")
+    per_page = pick("A page", PER_PAGE, "n", width=90, label_visibility="collapsed")
+after, backwards, first = place_in_order()
+of_page = store.page_of_scores(wanted, by, worst_first=order == "worst first", count=per_page, after=after, backwards=backwards)
+if of_page.empty and after:  # what stood here was scored anew
+    forget_place()
+    st.rerun()
 if len(of_page):
+    turn_pages(of_page, by, first, total)
     (as_pictures if view == "Pictures" else as_table)(of_page)

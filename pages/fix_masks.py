@@ -46,10 +46,8 @@ if not wanted.isdigit():
 
 def prediction_of(sample_id: int) -> Prediction | None:
     """Of the run that the address names, else of the newest that scored the sample."""
-    of_sample = scores[scores["sample_id"] == sample_id]
-    for score in of_sample.sort_values("run_id", key=lambda ids: ids.map(newest_first.index)).head(1).itertuples():
-        return Prediction(str(score.run_id), str(score.split), float(score.threshold))
-    return None
+    score = store.newest_score(sample_id, run_id)
+    return Prediction(score.run_id, score.split, score.threshold) if score else None
 
 
 def locked_because() -> str | None:
@@ -69,7 +67,6 @@ with sentences():
     sample = store.sample(int(wanted))
     locked = locked_because()
     sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
-    scores, newest_first = store.scores(run_id), [run.id for run in store.runs()]
     prediction = prediction_of(sample.id)
     opening = open_sample(workspace, sample, name, prediction)
 reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)

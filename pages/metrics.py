@@ -11,15 +11,8 @@ from dashboard.gallery import agreement_tile, legend
 from dashboard.state import open_workspace, pick, pick_run, sentences
 from training.report import write_report
 from training.runs.opened import OpenedRun
-from training.scoring.evaluation import (
-    FAILED_BELOW_IOU,
-    compare,
-    config_difference,
-    flipped,
-    paired_scores,
-    summary,
-    threshold_curve,
-)
+from training.scoring.causes import FAILED_BELOW_IOU
+from training.scoring.evaluation import compare, config_difference, flipped, paired_scores, summary, threshold_curve
 from training.scoring.leakage import leaky_and_honest
 from training.scoring.leakage import sentence as leakage_sentence
 from training.scoring.slices import slices
@@ -31,14 +24,14 @@ SLICE_COLUMNS = {"class_name": "class", "source_photos": "source photos", "miou"
 workspace = open_workspace()
 store = workspace.store
 st.title("Metrics")
-scores = store.scores()
-if scores.empty:
+scored = store.scored_runs()
+if not scored:
     st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
     st.stop()
-runs = {run.id: run for run in store.runs() if run.id in set(scores["run_id"])}
+runs = {run.id: run for run in store.runs() if run.id in scored}
 left, right, third = st.columns([3, 2, 3])
 run_id = pick_run(runs.values(), where=left)
-splits = sorted(scores[scores["run_id"] == run_id]["split"].unique(), key=["test", "val", "train"].index)
+splits = sorted(store.slots(run_id)["split"].unique(), key=["test", "val", "train"].index)
 split = pick("Split", splits, "split", where=right)
 other = pick("Beside", ["none", *(run for run in runs if run != run_id)], "other", where=third)
 human = st.toggle(
@@ -120,7 +113,7 @@ with sentences():
             on_click="ignore",
             width="stretch",
         )
-    of_split = scores[(scores["run_id"] == run_id) & (scores["split"] == split)]
+    of_split = store.scores(run_id, split)
     first, second = st.columns(2)
     first.markdown("**How IoU spreads**")
     first.plotly_chart(iou_histogram(of_split[of_split["human_made"] | (not human)]))

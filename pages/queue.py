@@ -26,7 +26,7 @@ samples = {sample.id: sample for sample in store.samples()}
 if not samples:
     st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
-scored = set(store.scores()["run_id"])
+scored = store.scored_runs()
 runs = [run for run in store.runs() if run.id in scored]
 
 

@@ -149,6 +149,9 @@ def take_back():
     def undo(path: Path) -> None:
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA foreign_keys=OFF")
+        for (index,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'scores_by_%'").fetchall():
+            connection.execute(f"DROP INDEX {index}")
+        connection.execute("DROP TABLE score_slots")
         for statement in [part for version in UPGRADES for part in version][::-1]:
             added = re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*", statement)
             if added:  # what fills a column goes with it

@@ -147,6 +147,16 @@ def bench_table(document: dict[str, Any]) -> Table:
     return table
 
 
+def store_table(document: dict[str, Any]) -> Table:
+    """One row a query: its median at each size, and how it grows."""
+    table = Table(
+        "query", *(f"{size:,}" for size in document["sizes"]), "growth", caption="median milliseconds by scored samples"
+    )
+    for name, row in document["store"].items():
+        table.add_row(name, *(f"{ms:.1f}" for ms in row["ms"].values()), f"{row['growth']:.2f}x")
+    return table
+
+
 def _duration(milliseconds: float) -> str:
     return f"{milliseconds:,.0f} ms" if milliseconds < 3.6e5 else f"{milliseconds / 3.6e6:.2f} h"
 

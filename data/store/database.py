@@ -59,7 +59,14 @@ class Database:
             for metric in METRICS:
                 if metric.key not in known:
                     connection.execute(text(f"ALTER TABLE scores ADD COLUMN {metric.key} FLOAT"))
+            for index in t.Base.metadata.tables[t.ScoreRow.__tablename__].indexes:
+                index.create(connection, checkfirst=True)
+            if version < SCHEMA_VERSION:
+                self._upgraded(session)
             session.merge(t.WorkspaceRow(id=1, schema_version=SCHEMA_VERSION))
+
+    def _upgraded(self, session: Session) -> None:
+        """What is counted from rows that were there before is counted now."""
 
 
 def now_utc() -> datetime:

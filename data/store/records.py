@@ -129,7 +129,7 @@ class Score:
     """A run's prediction of one sample against one label revision, in pixels and by every metric.
 
     metrics: by key (`core.metrics.table.METRICS`); one that is missing was not known when the run was scored. The grid is
-    what the model answered on (`core.metrics.ceiling`).
+    what the model answered on (`core.metrics.ceiling`). cause: of a failure (`training.scoring.causes`), else empty.
     """
 
     run_id: str
@@ -144,6 +144,7 @@ class Score:
     metrics: dict[str, float]
     grid_height: int | None = None
     grid_width: int | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The store: samples, label revisions, label sets, runs, scores and reviews. It speaks the domain and hides the SQL.
 
 Every call is one short transaction, so a dashboard and a training process can use one workspace at once. Labels, reviews
-with their leases, bulk actions and honeypots have a file each; samples, runs, scores and imports are here.
+with their leases, bulk actions, honeypots and scores have a file each; samples, runs and imports are here.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import String, and_, cast, func, select, update
+from sqlalchemy import func, select, update
 
 from core.errors import RequestError
 from data.store import tables as t
@@ -19,11 +19,12 @@ from data.store.database import now_utc, values_of
 from data.store.drafts import Drafts
 from data.store.honeypots import Honeypots
 from data.store.labels import COUNTING, Labels, append_revision, counting_revisions
-from data.store.records import ImageRecord, ImportReport, LabelDoubt, NewSample, Problem, Run, Sample, Score
+from data.store.records import ImageRecord, ImportReport, NewSample, Problem, Run, Sample
 from data.store.reviews import STATE, Reviews, with_state
+from data.store.scores import Scores
 
 
-class Store(Labels, Reviews, Batches, Honeypots, Drafts):
+class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores):
     # -- samples -------------------------------------------------------------------------------------------------------
 
     def images(self) -> dict[str, ImageRecord]:
@@ -117,7 +118,7 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
                 raise RequestError(f"photo {image_hash} is not in this workspace; open it from the Failures page")
             image.px_per_mm, image.scale_author = px_per_mm, author.strip()
 
-    # -- runs and scores -----------------------------------------------------------------------------------------------
+    # -- runs -----------------------------------------------------------------------------------------------
 
     def create_run(self, run_id: str, *, name: str, checkpoint: str, label_set: str, config: dict[str, Any]) -> Run:
         with self._transaction() as session:
@@ -152,57 +153,6 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts):
                 newest = ", ".join(session.scalars(_newest_first(t.RunRow, t.RunRow.id).limit(5))) or "none yet"
                 raise RequestError(f"run {run_id} is not in this workspace; the newest are: {newest}")
             return _run(row)
-
-    def save_scores(self, scores: Sequence[Score]) -> None:
-        """Insert or replace by run and sample."""
-        with self._transaction() as session:
-            for score in scores:
-                values = asdict(score)
-                session.merge(t.ScoreRow(**values.pop("metrics"), **values))
-
-    def scores(self, run_id: str | None = None, split: str | None = None) -> pd.DataFrame:
-        """One row a score with the columns of `Score` and one a metric, the sample's class_name, file_name, image_path, source
-        (photos of one group are copies), current_revision and review_state, and of the label it was scored against provenance,
-        human_made and whether it is a box."""
-        sample, label = t.SampleRow, t.LabelRevisionRow
-        scored = (label.sample_id == t.ScoreRow.sample_id) & (label.number == t.ScoreRow.revision)
-        query = with_state(
-            select(
-                *t.ScoreRow.__table__.columns,
-                sample.class_name,
-                sample.file_name,
-                t.ImageRow.path.label("image_path"),
-                func.coalesce(func.nullif(sample.group, ""), cast(sample.id, String)).label("source"),
-                COUNTING.label("current_revision"),
-                STATE.label("review_state"),
-                label.provenance,
-                label.human_made,
-                and_(sample.box_only, label.as_imported).label("is_box"),
-            )
-            .join(sample, sample.id == t.ScoreRow.sample_id)
-            .join(label, scored)
-            .outerjoin(t.HoneypotRow, t.HoneypotRow.sample_id == sample.id)
-            .join(t.ImageRow, t.ImageRow.hash == sample.image_hash)
-            .order_by(t.ScoreRow.run_id, t.ScoreRow.sample_id)
-        )
-        if run_id is not None:
-            query = query.where(t.ScoreRow.run_id == run_id)
-        if split is not None:
-            query = query.where(t.ScoreRow.split == split)
-        with self._engine.connect() as connection:
-            return pd.read_sql(query, connection)
-
-    def save_doubts(self, found: Sequence[LabelDoubt]) -> None:
-        """Insert or replace by run, sample and revision."""
-        with self._transaction() as session:
-            for doubt in found:
-                session.merge(t.DoubtRow(**asdict(doubt)))
-
-    def doubts(self, run_id: str) -> dict[tuple[int, int], LabelDoubt]:
-        """By sample id and revision number."""
-        with self._transaction() as session:
-            rows = session.scalars(select(t.DoubtRow).where(t.DoubtRow.run_id == run_id))
-            return {(row.sample_id, row.revision): LabelDoubt(**values_of(row)) for row in rows}
 
     # -- imports ---------------------------------------------------------------------------------------------------
 

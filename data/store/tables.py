@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, String, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from core.metrics.table import METRICS
+from core.metrics.table import HEADLINE, METRICS
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -125,11 +125,34 @@ class ScoreRow(Base):
     tn: Mapped[int]
     grid_height: Mapped[int | None]
     grid_width: Mapped[int | None]
+    cause: Mapped[str] = mapped_column(String(30), server_default="")
+    slot: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 _SINCE_THE_FIRST_VERSION = ("iou", "dice", "precision", "recall")
 for _metric in METRICS:
     setattr(ScoreRow, _metric.key, mapped_column(Float, nullable=_metric.key not in _SINCE_THE_FIRST_VERSION))
+METRIC_KEYS = tuple(metric.key for metric in METRICS)
+
+
+class SlotRow(Base):
+    """Scores of one kind, counted (`data.store.scores`)."""
+
+    __tablename__ = "score_slots"
+    __table_args__ = (UniqueConstraint("run_id", "split", "class_name", "cause", "iou_bin"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    split: Mapped[str] = mapped_column(String(10))
+    class_name: Mapped[str] = mapped_column(String(60))
+    cause: Mapped[str] = mapped_column(String(30))
+    iou_bin: Mapped[int]
+    samples: Mapped[int]
+
+
+Index("scores_by_sample", ScoreRow.sample_id)
+for _key in HEADLINE:
+    setattr(SlotRow, f"sum_{_key}", mapped_column(Float, nullable=True))
+    Index(f"scores_by_{_key}", ScoreRow.slot, getattr(ScoreRow, _key), ScoreRow.sample_id)
 
 
 class ReviewRow(Base):

@@ -45,6 +45,10 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
     (  # what likeness is told by; empty for photos that came in before
         "ALTER TABLE images ADD COLUMN view_hashes BLOB",
     ),
+    (  # why a prediction failed, empty for what was scored before; and the slot a score is counted in
+        "ALTER TABLE scores ADD COLUMN cause VARCHAR(30) DEFAULT '' NOT NULL",
+        "ALTER TABLE scores ADD COLUMN slot INTEGER DEFAULT 0 NOT NULL",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

@@ -1,20 +1,22 @@
 """Every page, run by Streamlit's own AppTest on a real workspace."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.masks.mask import decode_rle
+from core.masks.mask import decode_rle, encode_rle
 from core.metrics.overlap import count_pixels, dice, iou, precision, recall
 from core.metrics.table import HEADLINE, TITLES
 from core.models.predictor import Predictor
 from core.sizes.band_size import band_size
 from data.exchange.sizes_table import sizes_table
+from data.store.records import ImageRecord, NewSample, Score
 from training.review.attention import attention
 from training.runs.opened import OpenedRun
-from training.scoring.stored_probs import mask_at, read_probs
+from training.scoring.stored_probs import mask_at, probs_png, read_probs
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
@@ -85,8 +87,8 @@ def test_the_overview_counts_what_is_there_and_opens_what_wants_attention(traine
 def test_gallery_shows_the_worst_first(trained, store, show):
     app = show("failures")
     scores = store.scores(trained, "test").sort_values("iou")
-    shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
-    assert shown[0].startswith(f"**IoU {scores['iou'].iloc[0]:.3f}")
+    shown = [m.value for m in app.markdown if m.value.startswith(":small[**IoU")]
+    assert shown[0].startswith(f":small[**IoU {scores['iou'].iloc[0]:.3f}")
     assert len(shown) == min(12, len(scores))
 
 
@@ -105,14 +107,64 @@ def test_a_link_opens_the_sample_and_the_threshold_follows(trained, workspace, s
         assert {m.label: m.value for m in numbers if m.label in expected} == {k: f"{v:.3f}" for k, v in expected.items()}
 
 
+def test_pages_are_turned_there_and_back(desk_of_thirty, show):
+    """Thirty scored samples, twelve a page: the order goes on where a page ends."""
+    store, run = desk_of_thirty
+    order = store.scores(run, "test").sort_values(["iou", "sample_id"])["sample_id"].tolist()
+
+    def opened(app):
+        return [int(button.key.removeprefix("open_")) for button in app.button if (button.key or "").startswith("open_")]
+
+    def press(app, label):
+        return next(button for button in app.button if button.label == label).click().run()
+
+    app = show("failures", run=run)
+    assert opened(app) == order[:12]
+    assert any(c.value == "1 to 12 of 30" for c in app.caption)
+    app = press(press(app, "Next"), "Next")
+    assert opened(app) == order[24:]
+    assert any(c.value == "25 to 30 of 30" for c in app.caption)
+    app = press(app, "Previous")
+    assert opened(app) == order[12:24]
+    app = press(app, "First")
+    assert opened(app) == order[:12]
+    app = show("failures", run=run, cause="missed")
+    missed = set(store.scores(run, "test").query("cause == 'missed'")["sample_id"])
+    assert set(opened(app)) <= missed
+    assert any(expander.label == "Why 15 of 30 failed" for expander in app.expander)
+
+
+@pytest.fixture
+def desk_of_thirty(workspace, store):
+    """A run with thirty scored samples of one photo size, half of them missed, and something it predicted of each."""
+    image = store.samples()[0]
+    hw, rle = image.size_hw, encode_rle(np.eye(*image.size_hw, dtype=bool))
+    source = workspace.photo_path(image.image_path)
+    store.add_images(ImageRecord(f"{n:064d}", f"images/{n:064d}{source.suffix}", *hw) for n in range(30))
+    store.add_samples(NewSample(f"{n:064d}", "cracks", f"thirty{n}.jpg", "test", False, rle) for n in range(30))
+    run = OpenedRun(workspace, "thirty")
+    store.create_run("thirty", name="thirty", checkpoint="c", label_set=store.current_label_set().name, config={})
+    scores = []
+    for number, sample in enumerate(s for s in store.samples() if s.file_name.startswith("thirty")):
+        shutil.copy(source, workspace.photo_path(sample.image_path))
+        path = run.folder.probs_path("test", sample.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(probs_png(np.zeros(hw, np.uint8)))
+        metrics = dict.fromkeys(("iou", "dice", "precision", "recall"), number % 10 / 10)
+        cause = "missed" if number % 2 else "fine"
+        scores.append(Score("thirty", sample.id, "test", 1, 0.5, 1, 1, 1, 1, metrics, cause=cause))
+    store.save_scores(scores)
+    return store, "thirty"
+
+
 def test_the_address_carries_every_filter_of_the_gallery(trained, store, show):
     scores = store.scores(trained, "test")
     app = show("failures", run=trained, by="tolerant_f1_2px", order="best first", iou="0-0.9")
-    shown = [m.value for m in app.markdown if m.value.startswith("**IoU")]
-    kept = scores[scores["iou"] <= 0.9].sort_values("tolerant_f1_2px", ascending=False, kind="stable")
+    shown = [m.value for m in app.markdown if m.value.startswith(":small[**IoU")]
+    kept = scores[scores["iou"] < 0.9].sort_values("tolerant_f1_2px", ascending=False, kind="stable")
     assert len(shown) == min(12, len(kept))
     if len(kept):
-        assert shown[0].endswith(f"tolerant F1 {kept['tolerant_f1_2px'].iloc[0]:.3f}**")
+        assert shown[0].endswith(f"tolerant F1 {kept['tolerant_f1_2px'].iloc[0]:.3f}**]")
     slider = next(slider for slider in app.slider if slider.label == "IoU")
     slider.set_value((0.2, 0.7)).run()
     assert app.query_params["iou"] in ("0.2-0.7", ["0.2-0.7"])  # by Streamlit version

@@ -13,7 +13,7 @@ from data.workspace import Workspace
 from training.commands.options import JsonOption, WorkspaceOption, app
 from training.config import load_config
 from training.runs.opened import OpenedRun
-from training.terminal import bench_table, emit, progress, stderr
+from training.terminal import bench_table, emit, progress, stderr, store_table
 
 
 @app.command()
@@ -123,10 +123,15 @@ def bench(
     out: Annotated[Path, typer.Option(help="Where bench.json is written")] = Path("bench.json"),
     as_json: JsonOption = False,
 ) -> None:
-    """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json."""
-    from training.studies.bench import run_bench
+    """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json.
 
+    `bench store` measures the pages' queries at 10,000, 100,000 and 1,000,000 scored samples instead.
+    """
+    from training.studies.bench import run_bench
+    from training.studies.store_bench import run_store_bench
+
+    of_store = names == ["store"]
     with progress() as on_progress:
-        document = run_bench(names or [], rounds, on_progress)
+        document = run_store_bench(rounds, on_progress) if of_store else run_bench(names or [], rounds, on_progress)
     write_atomically(out, (json.dumps(document, indent=2) + "\n").encode())
-    emit(document, as_json, bench_table(document))
+    emit(document, as_json, store_table(document) if of_store else bench_table(document))

@@ -13,9 +13,9 @@ import pandas as pd
 from core.masks.mask import Mask, decode_rle
 from core.photos import Photo, read_photo
 from data.store.records import LabelSet, Run
-from training.report.causes import Cause, cause_of, measure
 from training.runs.opened import OpenedRun
-from training.scoring.evaluation import FAILED_BELOW_IOU, summary
+from training.scoring.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
+from training.scoring.evaluation import summary
 from training.scoring.leakage import Tested, leaky_and_honest
 from training.scoring.stored_probs import Probs, mask_at
 

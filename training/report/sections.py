@@ -26,7 +26,7 @@ from training.report.document import (
 )
 from training.report.facts import Facts
 from training.report.verdict import SPLIT_NAMES, count, interval, verdict
-from training.scoring.evaluation import FAILED_BELOW_IOU
+from training.scoring.causes import FAILED_BELOW_IOU
 from training.scoring.figures import TRUE_POSITIVE, paint, paint_agreement
 from training.scoring.leakage import Tested, sentence
 

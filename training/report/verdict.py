@@ -3,7 +3,7 @@
 import pandas as pd
 
 from training.report.facts import Facts
-from training.scoring.evaluation import FAILED_BELOW_IOU
+from training.scoring.causes import FAILED_BELOW_IOU
 from training.scoring.intervals import mean_interval
 
 _GRADES = (

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data.intake.duplicates import find_leaks
+from data.store.scores import BINS
 from data.store.store import Store
 from training.runs.runs import current_runs
 
@@ -40,14 +41,14 @@ def attention(store: Store) -> list[Attention]:
         why = "A box around a diagonal joint is mostly bare wall. Draw the seam over it."
         action = Attention(f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id})
         found.append(action)
-    scored = store.scores(split="test")
-    if not scored.empty:
-        newest = next(run.id for run in runs if run.id in set(scored["run_id"]))
-        worst = scored[(scored["run_id"] == newest) & (scored["iou"] < LOW_IOU)]
-        if len(worst):
+    newest = next((run.id for run in runs if not store.slots(run.id, "test").empty), None)
+    if newest is not None:
+        slots = store.slots(newest, "test")
+        low = int(slots[slots["iou_bin"] < round(LOW_IOU * BINS)]["samples"].sum())
+        if low:
             why = f"Run {newest}: the label may be wrong, or the model has not learnt it."
-            title = f"{len(worst)} test samples have an IoU below {LOW_IOU}"
-            found.append(Attention(title, why, "Browse them", "failures", {"run": newest, "split": "test"}))
+            query = {"run": newest, "split": "test", "iou": f"0-{LOW_IOU:g}"}
+            found.append(Attention(f"{low} test samples have an IoU below {LOW_IOU}", why, "Browse them", "failures", query))
     if not any(run.best_epoch for run in runs):
         found.append(Attention("Nothing was trained on these labels yet", "A first run takes minutes.", "Train", "train"))
     return found or [Attention("Nothing is waiting", "All labels are reviewed.", "Try a prompt", "prompt_lab")]

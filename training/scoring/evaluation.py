@@ -18,12 +18,12 @@ from data.store.store import Store
 from training.inference.mask_files import mask_name
 from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
+from training.scoring.causes import FAILED_BELOW_IOU, FINE, cause_of, measure
 from training.scoring.intervals import mean_intervals
 from training.scoring.scores import advice, by_truth, intervals, mean, means, truths
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
 
 LABELS_OF = ("all", "human")
-FAILED_BELOW_IOU = 0.5
 
 
 def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent, labels_of: str = "all") -> dict[str, Any]:
@@ -57,6 +57,10 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
         label = labels[sample.id]
         truth = decode_rle(label.rle)
         counts = count_pixels(mask, truth)
+        metrics, cause = all_metrics(mask, truth, grid_hw), FINE
+        if metrics["iou"] < FAILED_BELOW_IOU:
+            is_box, ceiling = sample.is_box_in(label), metrics["ceiling"]
+            cause = cause_of(measure(truth, mask, probs, threshold=threshold, box_only=is_box, ceiling=ceiling)).key
         scores.append(
             Score(
                 run.id,
@@ -68,9 +72,10 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
                 counts.fp,
                 counts.fn,
                 counts.tn,
-                all_metrics(mask, truth, grid_hw),
+                metrics,
                 grid_height=grid_hw[0],
                 grid_width=grid_hw[1],
+                cause=cause,
             )
         )
     store.save_scores(scores)

@@ -7,7 +7,8 @@ import pandas as pd
 
 from core.metrics.ceiling import TILES_HELP_BELOW
 from core.metrics.overlap import PixelCounts, iou
-from core.metrics.table import MEAN_KEYS, METRICS
+from core.metrics.table import HEADLINE, MEAN_KEYS, METRICS
+from data.store.scores import BINS, ScoreFilter
 from training.scoring.intervals import mean_intervals
 
 
@@ -17,10 +18,18 @@ def headline(score: Any) -> str:
     return f"IoU {score.iou:.3f}" + (f" · tolerant F1 {score.tolerant_f1_2px:.3f}" if known else "")
 
 
-def ranked(scores: pd.DataFrame, class_name: str, by: str, worst_first: bool, low: float, high: float) -> pd.DataFrame:
-    """The scores with an IoU in [low, high], of one class or "all", ordered by a metric; equals stay as they were."""
-    kept = scores[scores["iou"].between(low, high) & ((scores["class_name"] == class_name) | (class_name == "all"))]
-    return kept.sort_values(by, ascending=worst_first, kind="stable")
+def counted(slots: pd.DataFrame, wanted: ScoreFilter) -> tuple[int, dict[str, float | None]]:
+    """How many scores the filter lets through, and their means by each of HEADLINE, from what `Store.slots` counts; a mean is None
+    where some were scored without that metric, or nothing is there."""
+    kept = slots[
+        (slots["split"] == wanted.split)
+        & slots["iou_bin"].between(round(wanted.low * BINS), round(wanted.high * BINS) - 1)
+        & ((slots["class_name"] == wanted.class_name) | (wanted.class_name is None))
+        & ((slots["cause"] == wanted.cause) | (wanted.cause is None))
+    ]
+    total = int(kept["samples"].sum())
+    sums = {key: kept[f"sum_{key}"] for key in HEADLINE}
+    return total, {key: None if not total or of_key.isna().any() else float(of_key.sum()) / total for key, of_key in sums.items()}
 
 
 def means(table: pd.DataFrame) -> dict[str, Any]:

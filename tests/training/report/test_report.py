@@ -7,14 +7,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from pypdf import PdfReader
-from scipy.ndimage import shift
 
 from core.errors import RequestError
 from data.intake.preparation import prepare
 from data.workspace import Workspace
 from training.config import load_config
 from training.report import write_report
-from training.report.causes import CAUSES, cause_of, measure
 from training.report.diagrams import architecture, pipeline
 from training.report.document import Table
 from training.report.facts import gather
@@ -23,7 +21,6 @@ from training.runs.execution import execute
 from training.runs.opened import OpenedRun
 from training.runs.runs import create_run
 from training.scoring.evaluation import summary
-from training.scoring.stored_probs import to_uint8
 
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 
@@ -166,61 +163,6 @@ def test_metrics_the_summary_has_are_shown_and_absent_ones_are_not(workspace, st
         row |= {"cldice": 0.4321, "tolerant_f1_2px": None}
     assert "clDice" in headers()
     assert "Tolerant F1, 2 px" not in headers()
-
-
-TRUTH = np.zeros((64, 640), bool)
-TRUTH[30:32, 20:620] = True
-BLANK = np.zeros_like(TRUTH)
-
-
-def band(rows: slice, columns: slice = slice(20, 620)) -> np.ndarray:
-    mask = BLANK.copy()
-    mask[rows, columns] = True
-    return mask
-
-
-def dashes() -> np.ndarray:
-    mask = BLANK.copy()
-    for start in range(20, 620, 60):
-        mask[30:32, start : start + 12] = True
-    return mask
-
-
-@pytest.mark.parametrize(
-    ("name", "truth", "prediction", "given"),
-    [
-        pytest.param("False alarm on a clean wall", BLANK, TRUTH, {}, id="nothing-there"),
-        pytest.param("Missed entirely", TRUTH, BLANK, {}, id="nothing-marked"),
-        pytest.param("Missed entirely", TRUTH, band(slice(0, 4)), {}, id="marked-elsewhere"),
-        pytest.param("Seen, but below the threshold", TRUTH, BLANK, {"faint": 0.4}, id="faint"),
-        pytest.param("The label is only a box", band(slice(4, 60)), TRUTH, {"box_only": True}, id="line-in-a-box"),
-        pytest.param("Thin shift", TRUTH, shift(TRUTH, (1, 0), order=0), {}, id="one-pixel-down"),
-        pytest.param("At the limit of the resolution", TRUTH, band(slice(30, 38)), {"ceiling": 0.3}, id="ceiling"),
-        pytest.param("Painted too wide", TRUTH, band(slice(26, 36)), {}, id="band-around-the-line"),
-        pytest.param("Marks other things", TRUTH, TRUTH | band(slice(50, 60)), {}, id="a-stain-too"),
-        pytest.param("Broken into pieces", TRUTH, dashes(), {}, id="dashes"),
-        pytest.param(
-            "A very small structure",
-            band(slice(30, 32), slice(20, 32)),
-            band(slice(30, 32), slice(20, 24)),
-            {},
-            id="a-few-pixels",
-        ),
-        pytest.param("Found in part", TRUTH, band(slice(30, 32), slice(20, 200)), {}, id="a-third"),
-    ],
-)
-def test_each_cause_is_named(name, truth, prediction, given):
-    probs = np.where(prediction, 0.9, 0.02).astype(np.float32)
-    if "faint" in given:
-        probs[truth] = given.pop("faint")
-    measures = measure(truth, prediction, to_uint8(probs), threshold=0.5, **{"box_only": False, **given})
-    assert measures.iou < 0.5
-    assert cause_of(measures).name == name
-
-
-def test_every_cause_has_a_case_above():
-    cases = next(mark for mark in test_each_cause_is_named.pytestmark if mark.name == "parametrize").args[1]
-    assert {case.values[0] for case in cases} == {cause.name for cause in CAUSES}
 
 
 def test_drawings_follow_the_model(tiny_segmenter):
