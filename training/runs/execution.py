@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import statistics
 import threading
 import time
 import traceback
@@ -263,16 +264,17 @@ def _tell_seams(tell: Callable[[Event], None], what: str, done: int, total: int)
 
 
 def _scoring_seconds(segmenter: PromptSegmenter, config: RunConfig, val: list[Example], tested: int) -> float:
-    """What choosing thresholds and scoring the test split will take, from looks at a few photos, the first of which warms up."""
-    predictor, seconds = Predictor(segmenter, config.inference), 0.0
-    for number, example in enumerate(val[:6]):
+    """What choosing thresholds and scoring the test split will take: the median look at a few photos, the first of which warms up;
+    one look that something else on the machine held up says nothing."""
+    predictor, seconds = Predictor(segmenter, config.inference), []
+    for example in val[:10]:
         began = time.monotonic()
         photo, truth = example.read()
         found = predictor.predict(photo, [config.synonyms[example.class_name][0]])[0]
         all_metrics(found.mask(), truth, predictor.grid_hw(truth.shape))
-        seconds = seconds + (time.monotonic() - began) * (number > 0)
+        seconds.append(time.monotonic() - began)
     looks = tested + config.train.threshold_per_class * len(val)
-    return 1.2 * looks * seconds / max(1, min(len(val), 6) - 1)
+    return 1.2 * looks * statistics.median(seconds[1:] or seconds)
 
 
 def _feature_cache(workspace: Workspace, segmenter: PromptSegmenter, config: RunConfig) -> FeatureCache | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.progress import Progress, silent
+from data.store.generated import RUN, fill_store
 from data.store.scores import Place, ScoreFilter
 from data.store.store import Store
-from data.synthetic.scores import RUN, fill_store
 from training.scoring.causes import CAUSES, FINE
 from training.scoring.scores import counted
 

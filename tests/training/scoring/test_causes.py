@@ -28,6 +28,7 @@ def dashes() -> np.ndarray:
 
 OBLIQUE = draw_band(np.array([(60.0, 10.0), (580.0, 54.0)]), 20, BLANK.shape)
 THIN_OBLIQUE = draw_band(np.array([(60.0, 10.0), (580.0, 54.0)]), 6, BLANK.shape)
+NARROW, BESIDE = (draw_band(np.array([(60.0, y), (580.0, y + 36)]), 8, BLANK.shape) for y in (10.0, 14.5))
 HALF, OTHER_HALF = (draw_band(np.array([(x, 10.0), (x + 200, 54.0)]), 8, BLANK.shape) for x in (40.0, 340.0))
 HALF &= np.arange(640) < 160
 
@@ -61,6 +62,7 @@ HALF &= np.arange(640) < 160
             {},
             id="a-few-pixels",
         ),
+        pytest.param("The right line, another outline", NARROW, BESIDE, {}, id="beside-the-label"),
         pytest.param("Found in part", TRUTH, band(slice(30, 32), slice(20, 200)), {}, id="a-third"),
     ],
 )

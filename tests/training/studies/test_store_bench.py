@@ -2,8 +2,8 @@
 
 import pytest
 
+from data.store.generated import RUN, fill_store
 from data.store.scores import ScoreFilter
-from data.synthetic.scores import RUN, fill_store
 from training.scoring.scores import counted
 from training.studies.store_bench import queries, run_store_bench
 
