@@ -125,8 +125,8 @@ def as_pictures(scores: pd.DataFrame) -> None:
                 )
                 st.image(tile, width="stretch")
                 st.markdown(f":small[**{headline(score)}**]")
-                st.caption(f"{score.class_name} · {short_name(score.file_name, 22)}", help=score.file_name)
-                if st.button("Open", key=f"open_{score.sample_id}"):
+                st.caption(f"{score.class_name} · {short_name(score.file_name, 17)}")
+                if st.button("Open", key=f"open_{score.sample_id}", help=score.file_name):
                     st.query_params["sample"] = str(score.sample_id)
                     st.rerun()
 
