@@ -38,6 +38,11 @@ class ScoreFilter:
     low: float = 0.0
     high: float = 1.0
 
+    @property
+    def bins(self) -> range:
+        """Those of BINS that lie in the range of IoU; from 1 on is the last."""
+        return range(min(round(self.low * BINS), BINS - 1), round(self.high * BINS))
+
 
 @dataclass(frozen=True)
 class Place:
@@ -227,8 +232,8 @@ def _conditions(wanted: ScoreFilter) -> list[Any]:
     conditions = [
         row.run_id == wanted.run_id,
         row.split == wanted.split,
-        row.iou_bin >= round(wanted.low * BINS),
-        row.iou_bin < round(wanted.high * BINS),
+        row.iou_bin >= wanted.bins.start,
+        row.iou_bin < wanted.bins.stop,
     ]
     if wanted.class_name is not None:
         conditions.append(row.class_name == wanted.class_name)

@@ -1,12 +1,14 @@
 """What wants attention next: the few things a team should look at, each with the page that mends it."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from data.intake.duplicates import find_leaks
-from data.store.scores import BINS
+from data.store.scores import ScoreFilter
 from data.store.store import Store
 from training.runs.runs import current_runs
+from training.scoring.scores import counted
 
 LOW_IOU = 0.3
 
@@ -41,10 +43,9 @@ def attention(store: Store) -> list[Attention]:
         why = "A box around a diagonal joint is mostly bare wall. Draw the seam over it."
         action = Attention(f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id})
         found.append(action)
-    newest = next((run.id for run in runs if not store.slots(run.id, "test").empty), None)
-    if newest is not None:
-        slots = store.slots(newest, "test")
-        low = int(slots[slots["iou_bin"] < round(LOW_IOU * BINS)]["samples"].sum())
+    scored = ((run.id, slots) for run in runs if not (slots := store.slots(run.id, "test")).empty)
+    for newest, slots in islice(scored, 1):
+        low, _ = counted(slots, ScoreFilter(newest, "test", high=LOW_IOU))
         if low:
             why = f"Run {newest}: the label may be wrong, or the model has not learnt it."
             query = {"run": newest, "split": "test", "iou": f"0-{LOW_IOU:g}"}

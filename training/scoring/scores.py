@@ -8,7 +8,7 @@ import pandas as pd
 from core.metrics.ceiling import TILES_HELP_BELOW
 from core.metrics.overlap import PixelCounts, iou
 from core.metrics.table import HEADLINE, MEAN_KEYS, METRICS
-from data.store.scores import BINS, ScoreFilter
+from data.store.scores import ScoreFilter
 from training.scoring.intervals import mean_intervals
 
 
@@ -23,7 +23,7 @@ def counted(slots: pd.DataFrame, wanted: ScoreFilter) -> tuple[int, dict[str, fl
     where some were scored without that metric, or nothing is there."""
     kept = slots[
         (slots["split"] == wanted.split)
-        & slots["iou_bin"].between(round(wanted.low * BINS), round(wanted.high * BINS) - 1)
+        & slots["iou_bin"].isin(wanted.bins)
         & ((slots["class_name"] == wanted.class_name) | (wanted.class_name is None))
         & ((slots["cause"] == wanted.cause) | (wanted.cause is None))
     ]

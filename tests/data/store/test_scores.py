@@ -40,7 +40,7 @@ def score(run, sample, random, **changes):
 def expected(store, wanted, by, worst_first):
     table = store.scores(wanted.run_id, wanted.split)
     bins = np.minimum((table["iou"] * BINS).astype(int), BINS - 1)
-    kept = (bins >= round(wanted.low * BINS)) & (bins < round(wanted.high * BINS))
+    kept = (bins >= min(round(wanted.low * BINS), BINS - 1)) & (bins < round(wanted.high * BINS))
     for column, value in (("class_name", wanted.class_name), ("cause", wanted.cause)):
         kept &= (table[column] == value) | (value is None)
     return table[kept].sort_values([by, "sample_id"], ascending=worst_first)
@@ -52,6 +52,7 @@ FILTERS = [
     ScoreFilter("one", "test", None, "missed"),
     ScoreFilter("one", "test", "taping", "fine", 0.25, 0.8),
     ScoreFilter("one", "test", low=0.95),
+    ScoreFilter("one", "test", low=1.0),
     ScoreFilter("one", "test", low=0.5, high=0.5),
     ScoreFilter("one", "train"),
 ]
