@@ -157,6 +157,17 @@ def store_table(document: dict[str, Any]) -> Table:
     return table
 
 
+def metrics_bench_table(document: dict[str, Any]) -> Table:
+    """All metrics of a pair, and all thresholds of a sample beside torchmetrics."""
+    table = Table("", "ours", "torchmetrics", "ratio", caption=f"median milliseconds, one core, {document['pairs']} pairs")
+    for name, ms in document["all_metrics_ms"].items():
+        table.add_row(f"all metrics of a pair, {name}", f"{ms:.2f}", "", "")
+    row = document["all_thresholds"]
+    what = f"IoU at {row['thresholds']} thresholds of a sample"
+    table.add_row(what, f"{row['ours_ms']:.2f}", f"{row['torchmetrics_ms']:.2f}", f"{row['ratio']:.1f}x")
+    return table
+
+
 def _duration(milliseconds: float) -> str:
     return f"{milliseconds:,.0f} ms" if milliseconds < 3.6e5 else f"{milliseconds / 3.6e6:.2f} h"
 

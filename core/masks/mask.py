@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -98,11 +99,13 @@ def part_boxes(mask: Mask) -> list[list[float]]:
 
 
 def filled_parts(mask: Mask) -> Mask:
-    """(H, W) bool: the mask with each part filled up to its box."""
-    filled = np.zeros_like(mask)
-    for x, y, width, height in part_boxes(mask):
-        filled[int(y) : int(y + height), int(x) : int(x + width)] = True
-    return filled
+    """(H, W) bool: the mask with each part filled up to its box. A part inside another's hole lies inside that one's box."""
+    filled = np.zeros(mask.shape, np.uint8)
+    outlines, _ = cv2.findContours(np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    for outline in outlines:
+        x, y, width, height = cv2.boundingRect(outline)
+        filled[y : y + height, x : x + width] = 1
+    return filled.view(bool)
 
 
 def drawable_ring(points_xy: NDArray[np.floating]) -> NDArray[np.floating]:

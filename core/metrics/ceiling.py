@@ -5,6 +5,7 @@ so even the truth itself, taken down to that grid and back as every prediction i
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.masks.mask import Mask
@@ -25,9 +26,21 @@ def resolution_ceiling(truth: Mask, grid_hw: tuple[int, int]) -> float:
     grid = (min(grid_hw[1], width), min(grid_hw[0], height))  # PIL: width first
     if not truth.any() or grid == (width, height):
         return 1.0
-    coarse = Image.fromarray(truth.astype(np.uint8) * 255).resize(grid, Image.Resampling.BOX)
-    tp, fp = overlap_by_level(np.asarray(coarse.resize((width, height), Image.Resampling.BILINEAR)), truth)
-    return float((tp / (np.count_nonzero(truth) + fp)).max())
+    coarse = Image.fromarray(truth.view(np.uint8) * 255).resize(grid, Image.Resampling.BOX)
+    rows, columns = (_around(np.asarray(truth.any(axis=1 - axis)), cells) for axis, cells in ((0, grid[1]), (1, grid[0])))
+    scale_x, scale_y = grid[0] / width, grid[1] / height
+    box = (columns.start * scale_x, rows.start * scale_y, columns.stop * scale_x, rows.stop * scale_y)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    back = np.asarray(coarse.resize(size, Image.Resampling.BILINEAR, box=box))
+    tp, fp = (counts[1:] for counts in overlap_by_level(back, truth[rows, columns]))  # of level 0, all of the photo, below
+    true = np.count_nonzero(truth)
+    return max(float((tp / (true + fp)).max()), true / truth.size)
+
+
+def _around(seen: NDArray[np.bool_], cells: int) -> slice:
+    """From the first to the last that is set, and two cells of the grid further: what the way back can reach."""
+    found, margin = np.flatnonzero(seen), 2 * -(-len(seen) // cells)
+    return slice(max(0, found[0] - margin), min(len(seen), found[-1] + 1 + margin))
 
 
 def iou_of_possible(iou: float, ceiling: float) -> float:

@@ -6,10 +6,14 @@ mean over samples of the foreground IoU, as in the published table.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from core.masks.mask import Mask
+
+_COUNTED_EXACTLY = 2**23
+"""Pixels; OpenCV counts in float32, which is exact up to twice as many."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,13 @@ def overlap_by_level(levels: NDArray[np.uint8], truth: Mask) -> tuple[NDArray[np
 
     levels: (H, W) uint8, truth: (H, W) bool. Returns tp, fp: (256,) int64 each, pixels.
     """
-    inside, outside = np.bincount(levels[truth], minlength=256), np.bincount(levels[~truth], minlength=256)
-    return inside[::-1].cumsum()[::-1], outside[::-1].cumsum()[::-1]
+    inside, everywhere = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    pieces = levels.size // _COUNTED_EXACTLY + 1
+    for some, of_truth in zip(np.array_split(levels, pieces), np.array_split(truth, pieces), strict=True):
+        some, only = np.ascontiguousarray(some), np.ascontiguousarray(of_truth).view(np.uint8)
+        inside += cv2.calcHist([some], [0], only, [256], [0, 256]).ravel().astype(np.int64)
+        everywhere += cv2.calcHist([some], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    return inside[::-1].cumsum()[::-1], (everywhere - inside)[::-1].cumsum()[::-1]
 
 
 def iou(counts: PixelCounts) -> float:

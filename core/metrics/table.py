@@ -15,6 +15,7 @@ from core.metrics.thin import (
     count_boundaries,
     count_skeletons,
     count_within,
+    crop_to_both,
     match_f1,
     match_precision,
     match_recall,
@@ -35,6 +36,11 @@ class Comparison:
         self.prediction, self.truth, self.grid_hw = prediction, truth, grid_hw
 
     @cached_property
+    def cropped(self) -> tuple[Mask, Mask]:
+        """Prediction and truth on the box around both, for what does not depend on the rest of the photo."""
+        return crop_to_both(self.prediction, self.truth)
+
+    @cached_property
     def pixels(self) -> PixelCounts:
         return count_pixels(self.prediction, self.truth)
 
@@ -42,7 +48,7 @@ class Comparison:
     def near(self) -> dict[int, MatchCounts]:
         """By each of TOLERANCES_PX."""
         distances = [tolerance_px(reference, self.truth.shape) for reference in TOLERANCES_PX]
-        return dict(zip(TOLERANCES_PX, count_within(self.prediction, self.truth, distances), strict=True))
+        return dict(zip(TOLERANCES_PX, count_within(*self.cropped, distances), strict=True))
 
     @cached_property
     def ceiling(self) -> float:
@@ -116,14 +122,14 @@ METRICS = (
         "cldice",
         "clDice",
         "Compares centre lines, so gaps cost more than width (Shit et al. 2021).",
-        lambda c: match_f1(count_skeletons(c.prediction, c.truth)),
+        lambda c: match_f1(count_skeletons(*c.cropped)),
         headline=True,
     ),
     Metric(
         "box_iou",
         "Box IoU",
         "IoU once each part of either side is filled up to its box: how bands compare with labels that are boxes.",
-        lambda c: iou(count_pixels(filled_parts(c.prediction), filled_parts(c.truth))),
+        lambda c: iou(count_pixels(*map(filled_parts, c.cropped))),
     ),
     Metric("ceiling", "IoU ceiling", "The best IoU that the model's grid could reach at all.", lambda c: c.ceiling),
     Metric(

@@ -8,9 +8,8 @@ wall around a crack costs nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy import ndimage
-from skimage.morphology import skeletonize
 
 from core.masks.mask import Mask
 from core.metrics.overlap import PixelCounts, count_pixels
@@ -18,6 +17,8 @@ from core.metrics.overlap import PixelCounts, count_pixels
 REFERENCE_SIDE_PX = 640
 BOUNDARY_RATIO = 0.02
 """Width of the band boundary IoU looks at, as a share of the photo's diagonal: the published value."""
+_FAR_PX = 12
+"""To here a dilation by a disk is faster than distances; beyond it grows with the disk's area."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +54,39 @@ def count_within(prediction: Mask, truth: Mask, distances_px: Sequence[float]) -
     those of `count_pixels`. This is the tolerance of boundary benchmarks (Martin et al. 2004) on whole masks.
     """
     prediction, truth = crop_to_both(prediction, truth)
-    to_truth, to_prediction = _distances(truth)[prediction], _distances(prediction)[truth]
+    predicted, true = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
     return [
         MatchCounts(
-            int(np.count_nonzero(to_truth <= distance)),
-            to_truth.size,
-            int(np.count_nonzero(to_prediction <= distance)),
-            to_prediction.size,
+            int(np.count_nonzero(prediction & within(truth, distance))),
+            predicted,
+            int(np.count_nonzero(truth & within(prediction, distance))),
+            true,
         )
         for distance in distances_px
     ]
 
 
+def within(mask: Mask, distance_px: float) -> Mask:
+    """(H, W) bool: the pixels with a set one of the mask at most so far away, in Euclidean distance; >= 0."""
+    if not mask.size:
+        return mask
+    reach = int(distance_px)
+    if reach > _FAR_PX:
+        return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= distance_px
+    rows, columns = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+    disk = (rows**2 + columns**2 <= distance_px**2).astype(np.uint8)
+    return cv2.dilate(np.ascontiguousarray(mask).view(np.uint8), disk).view(bool)
+
+
 def count_skeletons(prediction: Mask, truth: Mask) -> MatchCounts:
     """Skeleton pixels of each side that lie inside the other mask; their `match_f1` is clDice (Shit et al. 2021).
 
-    prediction, truth: (H, W) bool of one shape. Skeletons by scikit-image (Zhang & Suen 1984).
+    prediction, truth: (H, W) bool of one shape. Skeletons by `core.metrics.skeleton` (Zhang & Suen 1984).
     """
+    from core.metrics.skeleton import skeleton  # brings numba, which takes a second; most programs need it not
+
     prediction, truth = crop_to_both(prediction, truth)
-    predicted_line, true_line = skeletonize(prediction), skeletonize(truth)
+    predicted_line, true_line = skeleton(prediction), skeleton(truth)
     return MatchCounts(
         int(np.count_nonzero(predicted_line & truth)),
         int(np.count_nonzero(predicted_line)),
@@ -127,11 +142,10 @@ def crop_to_both(prediction: Mask, truth: Mask) -> tuple[Mask, Mask]:
     return prediction[box], truth[box]
 
 
-def _distances(mask: Mask) -> np.ndarray:
-    """(H, W) float, from each pixel to the nearest set one; infinite where there is none."""
-    return ndimage.distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, np.inf)
-
-
 def _inner_band(mask: Mask, band_px: int) -> Mask:
     """Pixels within `band_px` of the background in chessboard distance: what that many 3x3 erosions remove."""
-    return mask & (ndimage.distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1] <= band_px)
+    if not mask.size:
+        return mask
+    square = np.ones((2 * band_px + 1, 2 * band_px + 1), np.uint8)
+    kept = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return mask & ~kept.view(bool)

@@ -1,8 +1,9 @@
 """Models by themselves: masks of photos, ONNX, benchmarks."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +14,7 @@ from data.workspace import Workspace
 from training.commands.options import JsonOption, WorkspaceOption, app
 from training.config import load_config
 from training.runs.opened import OpenedRun
-from training.terminal import bench_table, emit, progress, stderr, store_table
+from training.terminal import bench_table, emit, metrics_bench_table, progress, stderr, store_table
 
 
 @app.command()
@@ -125,13 +126,30 @@ def bench(
 ) -> None:
     """Measure ratios against the plain reference implementation, interleaved in one process; writes bench.json.
 
-    `bench store` measures the pages' queries at 10,000, 100,000 and 1,000,000 scored samples instead.
+    `bench store` measures the pages' queries at 10,000, 100,000 and 1,000,000 scored samples instead, `bench metrics` how fast
+    masks are scored.
     """
-    from training.studies.bench import run_bench
-    from training.studies.store_bench import run_store_bench
-
-    of_store = names == ["store"]
     with progress() as on_progress:
-        document = run_store_bench(rounds, on_progress) if of_store else run_bench(names or [], rounds, on_progress)
+        if names == ["store"]:
+            from training.studies.store_bench import run_store_bench
+
+            document = run_store_bench(rounds, on_progress)
+        elif names == ["metrics"]:
+            document = _metrics_bench()(rounds, on_progress)
+        else:
+            from training.studies.bench import run_bench
+
+            document = run_bench(names or [], rounds, on_progress)
     write_atomically(out, (json.dumps(document, indent=2) + "\n").encode())
-    emit(document, as_json, store_table(document) if of_store else bench_table(document))
+    tables = {"store": store_table, "metrics": metrics_bench_table}
+    emit(document, as_json, tables.get((names or [""])[0], bench_table)(document))
+
+
+def _metrics_bench() -> Callable[..., dict[str, Any]]:
+    try:
+        from training.studies.metrics_bench import run_metrics_bench
+    except ModuleNotFoundError as error:
+        raise RequestError(
+            f"bench metrics compares with {error.name}, which is not installed; pip install {error.name}"
+        ) from error
+    return run_metrics_bench

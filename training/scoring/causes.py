@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects
+from scipy.ndimage import find_objects
 from skimage.measure import label as label_parts
-from skimage.morphology import skeletonize
 
 from core.masks.mask import Mask
 from core.metrics.ladder import is_thin_shift
 from core.metrics.overlap import count_pixels, iou
+from core.metrics.skeleton import skeleton
+from core.metrics.table import TOLERANCES_PX
+from core.metrics.thin import count_within, tolerance_px, within
 
 FAILED_BELOW_IOU = 0.5
 FINE = "fine"
@@ -64,32 +66,27 @@ def measure(
     truth: Mask, prediction: Mask, probs: np.ndarray, *, threshold: float, box_only: bool, ceiling: float | None = None
 ) -> Measures:
     """truth, prediction: (H, W) bool; probs: (H, W) uint8 as evaluation stores them."""
-    pixel = max(truth.shape) / 640
-    to_truth, to_prediction = _distances(truth), _distances(prediction)
-
-    def shares(within_px: float) -> tuple[float, float]:
-        within = within_px * pixel
-        return _share(to_truth[prediction] <= within), _share(to_prediction[truth] <= within)
-
-    (precision_near, recall_near), (precision_wide, recall_wide) = shares(2), shares(5)
+    near_px, wide_px = (tolerance_px(reference, truth.shape) for reference in TOLERANCES_PX)
+    near, wide = count_within(prediction, truth, (near_px, wide_px))
+    by_truth, by_prediction = within(truth, wide_px), within(prediction, wide_px)
     return Measures(
         iou(count_pixels(prediction, truth)),
-        int(truth.sum()),
-        int(prediction.sum()),
+        near.true,
+        near.predicted,
         float(truth.mean()),
-        precision_near,
-        recall_near,
-        precision_wide,
-        recall_wide,
-        _share(to_prediction[skeletonize(truth)] <= 5 * pixel),
-        _share(to_truth[skeletonize(prediction)] <= 5 * pixel),
+        near.predicted_matched / max(near.predicted, 1),
+        near.true_matched / max(near.true, 1),
+        wide.predicted_matched / max(near.predicted, 1),
+        wide.true_matched / max(near.true, 1),
+        _share(by_prediction[skeleton(truth)]),
+        _share(by_truth[skeleton(prediction)]),
         int(label_parts(prediction).max()),
         int(label_parts(truth).max()),
         float(probs[truth].max(initial=0) / 256),
         _share(probs[truth] / 256),
         _share(probs[~truth] / 256),
-        _share(probs[prediction & (to_truth > 5 * pixel)] / 256),
-        _share(np.array(_fill_their_boxes(truth, 12 * pixel))),
+        _share(probs[prediction & ~by_truth] / 256),
+        _share(np.array(_fill_their_boxes(truth, 12 * max(truth.shape) / 640))),
         threshold,
         box_only,
         ceiling,
@@ -223,11 +220,6 @@ def _fill_their_boxes(mask: Mask, least_px: float) -> list[bool]:
     parts = label_parts(mask)
     found = enumerate(find_objects(parts), 1)
     return [min(parts[place].shape) >= least_px and (parts[place] == number).mean() > 0.97 for number, place in found]
-
-
-def _distances(mask: Mask) -> np.ndarray:
-    """Each pixel's distance to the nearest set one, in pixels; infinite where none is set."""
-    return distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, np.inf)
 
 
 def _share(hits: np.ndarray) -> float:
