@@ -77,6 +77,30 @@ def cause_bars(slots: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
     return _styled(figure, 120 + 28 * len(order))
 
 
+def likeness_map(places: pd.DataFrame, colour: str) -> go.Figure:
+    """The samples where the model sees them; a point's custom data is its sample. Columns used: x, y, sample_id, file_name, iou and
+    the one called `colour`: "iou", or one of words."""
+    of_words = colour != "iou"
+    figure = px.scatter(
+        places.sort_values(colour) if of_words else places,
+        x="x",
+        y="y",
+        color=colour,
+        custom_data=["sample_id"],
+        hover_name="file_name",
+        hover_data={"x": False, "y": False, "iou": ":.3f"},
+        color_discrete_map=CLASS_COLOURS,
+        color_discrete_sequence=PALETTE,
+        color_continuous_scale="viridis",
+        render_mode="webgl",
+        labels={"iou": "IoU", "class_name": "class"},
+    )
+    figure.update_traces(marker={"size": 7}).update_xaxes(title=None, showticklabels=False).update_yaxes(
+        title=None, showticklabels=False
+    )
+    return _styled(figure, 460).update_layout(dragmode="lasso")
+
+
 def threshold_lines(curve: pd.DataFrame) -> go.Figure:
     """mIoU by threshold and class. Columns used: threshold, miou, class_name."""
     figure = px.line(

@@ -23,8 +23,8 @@ store = workspace.store
 name = reviewer()
 st.title("Import and export")
 show_said()
-samples = store.samples()
-if not samples:
+classes = sorted(store.counts()["class_name"].unique())
+if not classes:
     st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
 
@@ -76,7 +76,6 @@ def labels_in() -> None:
     class_of = {}
     if unknown:
         st.caption("These classes of the file are not in the workspace. What do they mean here?")
-        classes = sorted({sample.class_name for sample in samples})
         for place, other in zip(st.columns(max(4, len(unknown))), unknown, strict=False):
             choice = place.selectbox(other, [LEFT_OUT, *classes], key=f"class_{upload.file_id}_{other}")
             if choice != LEFT_OUT:

@@ -1,4 +1,4 @@
-"""Failures: a run's samples by IoU or another metric, as pictures or as a table with sizes; open one, mend its label."""
+"""Failures: a run's samples by IoU or another metric, as pictures, a table with sizes or a map; pick some, open one."""
 
 from functools import partial
 from pathlib import Path
@@ -10,15 +10,31 @@ from core.metrics.ceiling import ceiling_sentence
 from core.metrics.ladder import tolerance_ladder
 from core.metrics.table import HEADLINE, TITLES, all_metrics
 from core.sizes.picture import paint_size
-from dashboard.charts import cause_bars
+from dashboard.charts import cause_bars, likeness_map
 from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, short_name, truth_of
+from dashboard.picks import OF_LIKE, OF_TAG, PICKED, pick_box, picked, picks_bar, show_like, views_menu
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
-from dashboard.state import forget_place, go_to, open_workspace, pick, pick_range, pick_run, place_in_order, sentences, turn_pages
+from dashboard.state import (
+    forget_place,
+    go_to,
+    open_workspace,
+    pick,
+    pick_number,
+    pick_range,
+    pick_run,
+    place_in_order,
+    reviewer,
+    sentences,
+    show_said,
+    turn_pages,
+)
 from data.store.scores import ScoreFilter
+from training.runs.opened import OpenedRun
 from training.scoring.causes import CAUSE_BY_KEY, FINE, NAMES
 from training.scoring.figures import paint_agreement, paint_heat
-from training.scoring.scores import counted, headline
+from training.scoring.likeness import map_of, nearest
+from training.scoring.scores import counted, headline, mean
 from training.scoring.stored_probs import mask_at
 
 PER_PAGE = [12, 24, 48]
@@ -26,9 +42,13 @@ TABLE_METRICS = ("iou", "tolerant_f1_2px", "cldice", "boundary_iou")
 ALL = "all"
 WHY = {ALL: "all", FINE: "did not fail", **NAMES}
 
+COLOURS = {"iou": "IoU", "class_name": "class", "why": "why", "review_state": "review"}
+
 workspace = open_workspace()
 store = workspace.store
+name = reviewer()
 st.title("Failures")
+show_said()
 scored = store.scored_runs()
 if not scored:
     st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
@@ -42,12 +62,17 @@ slots = slots[slots["split"] == split]
 class_name = pick("Class", [ALL, *sorted(slots["class_name"].unique())], "class", where=bar[2])
 there = [cause for cause in WHY if cause in set(slots["cause"])]
 cause = pick("Why", [ALL, *there], "cause", where=bar[3], format_func=WHY.get)
-bar = st.columns([3, 3, 4])
+bar = st.columns([3, 2, 3, 3])
 by = pick("By", list(HEADLINE), "by", where=bar[0], format_func=TITLES.get)
 order = pick("Order", ["worst first", "best first"], "order", where=bar[1])
-low, high = pick_range("IoU", "iou", where=bar[2])
+sources = [ALL, *(f"{OF_TAG}{tag}" for tag in store.tags())]
+sources += [PICKED] if picked() or st.query_params.get("of") == PICKED else []
+sources += [of] if (of := st.query_params.get("of", "")).startswith(OF_LIKE) else []
+OF = {ALL: "all samples", PICKED: f"{len(picked())} picked"}
+of = pick("Of", sources, "of", where=bar[2], format_func=lambda key: OF.get(key, key))
+low, high = pick_range("IoU", "iou", where=bar[3])
 wanted = ScoreFilter(run_id, split, None if class_name == ALL else class_name, None if cause == ALL else cause, low, high)
-filters = (wanted, by, order)
+filters = (wanted, by, order, of)
 if st.session_state.setdefault("failures_filters", filters) != filters:  # another choice begins at its first page
     st.session_state["failures_filters"] = filters
     forget_place()
@@ -64,6 +89,8 @@ def look_at(sample_id: int) -> None:
         st.subheader(f"{score.file_name}", width="stretch")
         if st.button("Fix this mask", type="primary", icon=":material/brush:"):
             go_to("fix_masks", sample=sample_id, run=run_id)
+        if st.button("Like this", icon=":material/join_inner:", help="The photos that look most like it to the model"):
+            show_like(sample_id)
         if st.button("Back to the gallery", icon=":material/grid_view:"):
             del st.query_params["sample"]
             st.rerun()
@@ -126,9 +153,11 @@ def as_pictures(scores: pd.DataFrame) -> None:
                 st.image(tile, width="stretch")
                 st.markdown(f":small[**{headline(score)}**]")
                 st.caption(f"{score.class_name} · {short_name(score.file_name, 17)}")
-                if st.button("Open", key=f"open_{score.sample_id}", help=score.file_name):
-                    st.query_params["sample"] = str(score.sample_id)
-                    st.rerun()
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    if st.button("Open", key=f"open_{score.sample_id}", help=score.file_name):
+                        st.query_params["sample"] = str(score.sample_id)
+                        st.rerun()
+                    pick_box(score.sample_id)
 
 
 def as_table(scores: pd.DataFrame) -> None:
@@ -153,6 +182,55 @@ def as_table(scores: pd.DataFrame) -> None:
         st.rerun()
 
 
+@st.fragment
+def gallery(scores: pd.DataFrame) -> None:
+    """Picking runs this alone."""
+    picks_bar(workspace, name, scores["sample_id"].tolist())
+    (as_pictures if view == "Pictures" else as_table)(scores)
+
+
+def of_list() -> pd.DataFrame:
+    """The samples of a tag, those picked, or those like one, as the filters leave them, in their order."""
+    if of.startswith(OF_LIKE):
+        with sentences():
+            alike = nearest(OpenedRun(workspace, run_id), split, int(of.removeprefix(OF_LIKE)))
+        ids = alike["sample_id"].tolist()
+    else:
+        ids = store.tagged(of.removeprefix(OF_TAG)) if of.startswith(OF_TAG) else list(picked())
+    found = store.scores(run_id, split, ids=ids)
+    kept = found[found["iou"].between(low, high, inclusive="left" if high < 1 else "both")]
+    for column, value in (("class_name", wanted.class_name), ("cause", wanted.cause)):
+        kept = kept[(kept[column] == value) | (value is None)]
+    if of.startswith(OF_LIKE):
+        return (
+            kept.set_index("sample_id", drop=False)
+            .reindex([i for i in ids if i in set(kept["sample_id"])])
+            .reset_index(drop=True)
+        )
+    return kept.sort_values([by, "sample_id"], ascending=order == "worst first", ignore_index=True)
+
+
+def show_map() -> None:
+    """All of the split where the model sees them; a lasso picks."""
+    with sentences():
+        places = map_of(OpenedRun(workspace, run_id), split)
+    table = places.merge(store.scores(run_id, split), on="sample_id")
+    table["why"] = table["cause"].map(WHY)
+    colour = pick("Colour", list(COLOURS), "colour", format_func=COLOURS.get, width=200)
+    chosen = st.plotly_chart(
+        likeness_map(table, colour), on_select="rerun", selection_mode=["lasso", "box"], key=f"map_{run_id}_{split}_{colour}"
+    )
+    st.caption("Near each other: photos that look alike to the model, their features in two dimensions (PCA). A lasso picks.")
+    if chosen.selection.points:
+        found = [int(point["customdata"][0]) for point in chosen.selection.points]
+        st.write(f"{len(found)} in the lasso")
+        if st.button("Show them", type="primary", icon=":material/visibility:"):
+            picked().clear()
+            picked().update(dict.fromkeys(found))
+            st.query_params.update({"of": PICKED, "as": "Pictures"})
+            st.rerun()
+
+
 failed = int(slots[slots["cause"].isin(NAMES)]["samples"].sum())
 if failed:
     with st.expander(f"Why {failed} of {int(slots['samples'].sum())} failed", icon=":material/bar_chart:"):
@@ -165,7 +243,11 @@ if failed:
         st.query_params.update({"cause": chosen_cause, "class": chosen_class})
         st.rerun()
 
-total, means = counted(slots, wanted)
+listed = None if of == ALL else of_list()
+if listed is None:
+    total, means = counted(slots, wanted)
+else:
+    total, means = len(listed), {key: mean(listed[key]) if len(listed) else None for key in HEADLINE}
 with st.container(horizontal=True, vertical_alignment="center"):
     if total:
         also = "" if by == "iou" or means[by] is None else f", {TITLES[by]} {means[by]:.3f}"
@@ -173,13 +255,22 @@ with st.container(horizontal=True, vertical_alignment="center"):
     else:
         st.write("No sample lies in that range.")
     legend()
-    view = pick("As", ["Pictures", "Table"], "as", width=140, label_visibility="collapsed")
+    view = pick("As", ["Pictures", "Table", "Map"], "as", width=140, label_visibility="collapsed")
     per_page = pick("A page", PER_PAGE, "n", width=90, label_visibility="collapsed")
-after, backwards, first = place_in_order()
-of_page = store.page_of_scores(wanted, by, worst_first=order == "worst first", count=per_page, after=after, backwards=backwards)
-if of_page.empty and after:  # what stood here was scored anew
-    forget_place()
-    st.rerun()
-if len(of_page):
-    turn_pages(of_page, by, first, total)
-    (as_pictures if view == "Pictures" else as_table)(of_page)
+    views_menu(workspace, "failures", name)
+if view == "Map":
+    show_map()
+elif listed is not None:
+    number = pick_number("Page", "at", -(-total // per_page)) if total > per_page else 1
+    if total:
+        gallery(listed.iloc[(number - 1) * per_page : number * per_page].reset_index(drop=True))
+else:
+    after, backwards, first = place_in_order()
+    asked = {"count": per_page, "after": after, "backwards": backwards}
+    of_page = store.page_of_scores(wanted, by, worst_first=order == "worst first", **asked)
+    if of_page.empty and after:  # what stood here was scored anew
+        forget_place()
+        st.rerun()
+    if len(of_page):
+        turn_pages(of_page, by, first, total)
+        gallery(of_page)

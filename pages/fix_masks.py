@@ -11,7 +11,8 @@ from dashboard.mask_conflict import show_conflict
 from dashboard.mask_editor import Prediction, make_ready, open_sample, save_draft, show_canvas
 from dashboard.sizes import prediction_size, show_sizes
 from dashboard.state import go_to, open_workspace, reviewer, sentences
-from training.review.queue import next_in_queue, review_queue, take_next
+from data.store.queue import QueuePlace
+from training.review.queue import QueueEntry, reasons_of, review_queue, take_next
 
 COMPACT = """<style>
 [data-testid=stMainBlockContainer] {padding: 4.2rem 1.2rem 1rem}
@@ -31,17 +32,19 @@ store = workspace.store
 name = reviewer().strip()
 st.html(COMPACT)
 run_id = st.query_params.get("run")
-queue = review_queue(store, run_id, reviewer=name)
+place = QueuePlace.from_text(st.query_params.get("place", ""))
 wanted = st.query_params.get("sample", "")
 if not wanted.isdigit():
-    if not queue:
+    first = review_queue(store, reviewer=name, count=1)
+    if not first:
         st.title("Fix masks")
         if store.counts().empty:
             st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
         else:
             st.success("Every sample was reviewed.", icon=":material/done_all:")
         st.stop()
-    st.query_params["sample"] = wanted = str(queue[0].sample_id)
+    st.query_params["sample"] = wanted = str(first[0].sample_id)
+    st.query_params["place"] = str(place := first[0].place)
 
 
 def prediction_of(sample_id: int) -> Prediction | None:
@@ -69,17 +72,24 @@ with sentences():
     sample = store.sample(sample.id)  # taking it may have laid another label before this reviewer
     prediction = prediction_of(sample.id)
     opening = open_sample(workspace, sample, name, prediction)
-reason = next((entry.reason for entry in queue if entry.sample_id == sample.id), sample.review_state)
+standing = store.standings([sample.id])[sample.id]
+reason = "; ".join(reasons_of(standing)) if standing.waits or standing.honeypot else sample.review_state
+
+
+def following() -> QueueEntry | None:
+    """What comes next in the queue, from the top again at its end; None when nothing else waits."""
+    for start in dict.fromkeys((place, None)):
+        for entry in review_queue(store, reviewer=name, count=2, after=start):
+            if entry.sample_id != sample.id:
+                return entry
+    return None
 
 
 def next_sample() -> None:
     if name:
         store.release(sample.id, name)
-        lease = take_next(store, queue, name, after=sample.id)
-        following = lease.sample_id if lease else None
-    else:
-        following = next_in_queue(queue, sample.id)
-    go_to("fix_masks", sample=following, run=run_id)
+    entry = take_next(store, name, after=place, but=sample.id) if name else following()
+    go_to("fix_masks", sample=entry and entry.sample_id, run=run_id, place=entry and entry.place)
 
 
 def done(action: Callable[[], object]) -> bool:
@@ -104,7 +114,7 @@ def decide(state: str, comment: str) -> None:
 def desk() -> None:
     head, buttons = st.columns([4, 7], vertical_alignment="center")
     with head.container(key="which"):
-        about = f"{reason} · {sample.class_name} · {len(queue)} wait · {sample.file_name} · {sample.split}"
+        about = f"{reason} · {sample.class_name} · {store.waiting_count()} wait · {sample.file_name} · {sample.split}"
         st.title(f"Fix masks :gray[{about}]", anchor=False)
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
         comment = st.text_input(
@@ -116,14 +126,14 @@ def desk() -> None:
         pressed = [
             state for state, (title, key, why) in DECISIONS.items() if not accepted and st.button(title, shortcut=key, help=why)
         ]
-        following = st.button("Next", shortcut="N")
+        go_on = st.button("Next", shortcut="N")
     if save and not opening.drawn:
         st.toast("Nothing was drawn since the last save.")
     elif save and done(lambda: save_draft(store, opening, comment)):
         st.rerun()
     if reopen and done(lambda: store.reopen(sample.id, name, comment)):
         st.rerun()
-    if following or (pressed and done(lambda: decide(pressed[0], comment))):
+    if go_on or (pressed and done(lambda: decide(pressed[0], comment))):
         next_sample()
     show_canvas(workspace, opening, locked)
 
@@ -140,6 +150,5 @@ elif below == "Sizes":
     if prediction:
         found = prediction_size(prediction.run_id, prediction.split, sample.id, prediction.threshold)
     show_sizes(store, sample, name, found)
-following_id = next_in_queue(queue, sample.id)
-if following_id is not None:
-    make_ready(workspace, store.sample(following_id), prediction_of(following_id))
+if (entry := following()) is not None:
+    make_ready(workspace, store.sample(entry.sample_id), prediction_of(entry.sample_id))

@@ -1,12 +1,13 @@
 """Queue: what to review next and why; take the next sample, or accept many proposals at once and undo that as one."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
-from dashboard.state import go_to, open_workspace, pick, pick_number, pick_run, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import forget_place, go_to, open_workspace, pick, pick_run, reviewer, say_after_rerun, sentences, show_said
+from data.store.queue import KINDS, QueueFilter, QueuePlace
 from data.store.records import REVIEW_STATES
 from training.review.doubts import measure_doubts, measure_prompts
 from training.review.proposals import Proposal, model_proposals, seam_proposals
@@ -14,7 +15,7 @@ from training.review.queue import AUDIT_SHARE, review_queue, take_next
 from training.runs.opened import OpenedRun
 from training.scoring.figures import paint
 
-PER_PAGE, PREVIEW = 12, 24
+PER_PAGE, PREVIEW, ALL = 12, 24, "all"
 MODEL, SEAMS = "the masks of the run", "seams found in boxes"
 
 workspace = open_workspace()
@@ -22,85 +23,97 @@ store = workspace.store
 name = reviewer()
 st.title("Queue")
 show_said()
-samples = {sample.id: sample for sample in store.samples()}
-if not samples:
+counts = store.counts()
+if counts.empty:
     st.info("This workspace is empty. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
     st.stop()
 scored = store.scored_runs()
 runs = [run for run in store.runs() if run.id in scored]
 
-
-def measure(work: Callable[..., int], run: str) -> int:
-    """Do the measuring behind a bar that shows only while something is measured."""
-    place = st.empty()
-    with sentences():
-        count = work(OpenedRun(workspace, run), lambda what, done, total: place.progress(done / max(1, total), what))
-    place.empty()
-    return count
-
-
-bar = st.columns([3, 2, 2, 2])
-run_id = pick_run(runs, where=bar[0]) if runs else None
-classes = ["all", *sorted({sample.class_name for sample in samples.values()})]
-class_name = pick("Class", classes, "class", where=bar[1])
+numbers = counts.groupby("review_state")["samples"].sum()
+for column, state in zip(st.columns(len(REVIEW_STATES)), REVIEW_STATES, strict=True):
+    column.metric(state.capitalize(), int(numbers.get(state, 0)))
+bar = st.columns([2, 3, 3])
+class_name = pick("Class", [ALL, *sorted(counts["class_name"].unique())], "class", where=bar[0])
+kind = pick("Reason", [ALL, *KINDS], "kind", where=bar[1], format_func=lambda key: KINDS.get(key, key))
 share = bar[2].slider("Random audit share", 0.0, 0.5, AUDIT_SHARE, 0.05, help="Places given to samples drawn by lot")
-if run_id:
-    measure(measure_doubts, run_id)
-queue = review_queue(store, run_id, reviewer=name, audit_share=share)
-words = bar[3].text_input("Reason contains", placeholder="boxes only, IoU, audit ...")
-shown = [
-    entry
-    for entry in queue
-    if class_name in ("all", samples[entry.sample_id].class_name) and words.lower() in entry.reason.lower()
-]
-
-numbers = store.counts().groupby("review_state")["samples"].sum()
-for place, state in zip(st.columns(len(REVIEW_STATES)), REVIEW_STATES, strict=True):
-    place.metric(state.capitalize(), int(numbers.get(state, 0)))
+asked: dict[str, Any] = {
+    "class_name": None if class_name == ALL else class_name,
+    "kind": None if kind == ALL else kind,
+    "audit_share": share,
+}
+if st.session_state.setdefault("queue_asked", asked) != asked:  # another choice begins at its first page
+    st.session_state["queue_asked"] = asked
+    forget_place()
+total = store.waiting_count(QueueFilter(asked["class_name"], asked["kind"], share))
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.markdown(f"**{len(shown)} samples wait**" + (f" of {len(queue)}" if len(shown) < len(queue) else ""), width="stretch")
-    if run_id and st.button("Ask every synonym", icon=":material/forum:", help="How far the run's prompts differ; once"):
-        say_after_rerun(f"{measure(measure_prompts, run_id)} samples asked.")
-    if st.button("Take the next", type="primary", icon=":material/play_arrow:", disabled=not shown):
+    st.markdown(f"**{total} samples wait**", width="stretch")
+    if st.button("Take the next", type="primary", icon=":material/play_arrow:", disabled=not total and kind != "audit"):
         with sentences():
-            lease = take_next(store, shown, name)
-        if lease is None:
+            entry = take_next(store, name, **asked)
+        if entry is None:
             st.warning("All of these are with other reviewers; widen the filter.")
         else:
-            go_to("fix_masks", sample=lease.sample_id, run=run_id)
+            go_to("fix_masks", sample=entry.sample_id, place=entry.place)
 
 
 def waiting_tiles() -> None:
-    number = pick_number("Page", "page", -(-len(shown) // PER_PAGE)) if len(shown) > PER_PAGE else 1
+    after = QueuePlace.from_text(st.query_params.get("after", ""))
+    shown = review_queue(store, reviewer=name, **asked, count=PER_PAGE, after=after)
+    samples = {sample.id: sample for sample in store.samples(ids=[entry.sample_id for entry in shown])}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        before = after.before if after else 0
+        st.caption(f"{before + 1} to {before + len(shown)}" if shown else "Nothing waits here.", width="content")
+        if st.button("First", icon=":material/first_page:", disabled=after is None):
+            forget_place()
+            st.rerun()
+        if st.button("Next", icon=":material/chevron_right:", disabled=len(shown) < PER_PAGE):
+            st.query_params["after"] = str(shown[-1].place)
+            st.rerun()
     columns = st.columns(4)
-    for place, entry in enumerate(shown[(number - 1) * PER_PAGE : number * PER_PAGE]):
+    for number, entry in enumerate(shown):
         sample = samples[entry.sample_id]
-        with columns[place % 4].container(border=True):
+        with columns[number % 4].container(border=True):
             st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
             st.markdown(f"**{entry.reasons[0]}**")
             st.caption(" · ".join([sample.class_name, sample.split, *entry.reasons[1:]]))
             if st.button("Take", key=f"take_{sample.id}", help=sample.file_name):
                 with sentences():
                     store.take(sample.id, name)
-                go_to("fix_masks", sample=sample.id, run=run_id)
+                go_to("fix_masks", sample=sample.id, place=entry.place)
+
+
+def measure_synonyms(run_id: str) -> None:
+    """Behind a bar that shows only while something is measured."""
+    place = st.empty()
+
+    def tell(what: str, done: int, total: int) -> None:
+        place.progress(done / max(1, total), what)
+
+    with sentences():
+        opened = OpenedRun(workspace, run_id)
+        measure_doubts(opened, tell)
+        count = measure_prompts(opened, tell)
+    say_after_rerun(f"{count} samples asked.")
 
 
 @st.cache_data(max_entries=4, show_spinner="Looking at the proposals")
-def offered(source: str, run: str | None, of_class: str, waiting: tuple[tuple[int, int], ...]) -> list[Proposal]:
-    """`waiting`, the samples and their revisions, is what makes an answer old."""
-    wanted = None if of_class == "all" else of_class
+def offered(source: str, run: str | None, wanted: str | None, edition: tuple[int, int]) -> list[Proposal]:
+    """`edition`, of labels and decisions, is what makes an answer old."""
     if source == SEAMS:
         return seam_proposals(workspace, wanted)
     return model_proposals(OpenedRun(workspace, run), wanted) if run else []
 
 
 def accept_many() -> None:
-    left, right = st.columns(2)
+    left, middle, right = st.columns([2, 3, 3])
     source = left.selectbox("Proposals", [MODEL, SEAMS])
+    run_id = pick_run(runs, where=middle) if runs and source == MODEL else None
+    if run_id and middle.button("Ask every synonym", icon=":material/forum:", help="How far the run's prompts differ; once"):
+        measure_synonyms(run_id)
     least = right.slider("Confidence at least", 0.0, 1.0, 0.9, 0.01, help="Mean probability inside the mask, or the seam's")
-    waiting = tuple(sorted((entry.sample_id, samples[entry.sample_id].revision) for entry in queue))
-    found = offered(source, run_id, class_name, waiting)
+    found = offered(source, run_id, asked["class_name"], store.edition())
     sure = [proposal for proposal in found if proposal.confidence >= least]
     st.caption(
         f"{len(sure)} of {len(found)} proposals. Labels accepted from a machine flatter it: scores on human-made labels "
@@ -139,9 +152,10 @@ def bulk_actions() -> None:
 
 
 def with_reviewers() -> None:
+    leases = store.leases()
     held = [
-        (samples[lease.sample_id].file_name, samples[lease.sample_id].class_name, lease.reviewer, lease.until)
-        for lease in store.leases().values()
+        (sample.file_name, sample.class_name, leases[sample.id].reviewer, leases[sample.id].until)
+        for sample in store.samples(ids=list(leases))
     ]
     if held:
         st.dataframe(pd.DataFrame(held, columns=["file", "class", "reviewer", "until (UTC)"]), hide_index=True)

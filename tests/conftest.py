@@ -149,9 +149,11 @@ def take_back():
     def undo(path: Path) -> None:
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA foreign_keys=OFF")
-        for (index,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'scores_by_%'").fetchall():
+        of_columns = "SELECT name FROM sqlite_master WHERE name LIKE 'scores_by_%' OR name LIKE 'samples_by_%'"
+        for (index,) in connection.execute(of_columns).fetchall():
             connection.execute(f"DROP INDEX {index}")
-        connection.execute("DROP TABLE score_slots")
+        for table in ("score_slots", "sample_slots", "sent", "tags", "views"):
+            connection.execute(f"DROP TABLE {table}")
         for statement in [part for version in UPGRADES for part in version][::-1]:
             added = re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*", statement)
             if added:  # what fills a column goes with it

@@ -19,6 +19,7 @@ from core.settings import InferenceSettings
 
 DEFAULT_THRESHOLD = 0.5
 _PART_FROM = 0.05
+_FEATURE_SIDE_PX = 256
 WHOLE_PHOTO = InferenceSettings()
 
 
@@ -77,6 +78,17 @@ class Predictor:
             logits += self._logits(pixels.flip(axes), text).flip(axes)
         probs = [without_doubtful(one, self.sure) for one in logits.div_(len(mirrors)).sigmoid_().cpu().numpy()]
         return [Prediction(p, probs[row], self.segmenter.is_cut(p), self.number_format) for row, p in enumerate(prompts)]
+
+    @torch.inference_mode()
+    def feature(self, photo: Photo) -> NDArray[np.float32]:
+        """What the photo is like, to be held against others: the mean of the vision tower's last activations that the decoder
+        hears of and, where the branch has an encoder, of its deepest map, each of length 1. photo: (H, W, 3) uint8; (D,)."""
+        model = self.segmenter
+        pixels = torch.from_numpy(np.array(photo)).to(model.image_mean.device).permute(2, 0, 1)[None].float() / 255
+        parts = [model.encode_image(model.pixel_values(pixels))[-1][0, 1:].mean(0)]
+        if model.branch is not None and model.branch.config.encoder:
+            parts.append(model.branch.encoder(model.pixel_values(pixels, _FEATURE_SIDE_PX))[-1][0].mean((-2, -1)))
+        return torch.cat([torch.nn.functional.normalize(part.float(), dim=0) for part in parts]).cpu().numpy()
 
     def _logits(self, pixels: Tensor, text: Tensor) -> Tensor:
         """pixels: (1, 3, H, W) float in [0, 1]; text: (P, E). Returns (P, H, W): one look, or tiles blended where they overlap.

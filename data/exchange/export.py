@@ -3,6 +3,7 @@
 import io
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import RequestError
@@ -19,12 +20,12 @@ TABLES = ("review-log", "sizes")
 EXPORTS = (*FORMATS, *TABLES)
 
 
-def export_bytes(workspace: Workspace, form: str, label_set: str | None = None) -> bytes:
+def export_bytes(workspace: Workspace, form: str, label_set: str | None = None, ids: Sequence[int] | None = None) -> bytes:
     """What `export_labels` writes as one file, called `export_name(form)`. Raises as it does."""
     with tempfile.TemporaryDirectory() as place:
         folder, archive = Path(place) / "export", io.BytesIO()
         folder.mkdir()
-        export_labels(workspace, folder, form, label_set)
+        export_labels(workspace, folder, form, label_set, ids)
         if form in TABLES:
             return (folder / export_name(form)).read_bytes()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
@@ -38,10 +39,13 @@ def export_name(form: str) -> str:
     return f"{form.replace('-', '_')}.csv" if form in TABLES else f"{form}.zip"
 
 
-def export_labels(workspace: Workspace, folder: Path, form: str, label_set: str | None = None) -> int:
+def export_labels(
+    workspace: Workspace, folder: Path, form: str, label_set: str | None = None, ids: Sequence[int] | None = None
+) -> int:
     """Write the labels below `folder`, or review_log.csv or sizes.csv into it; returns how many samples or lines.
 
-    form: one of EXPORTS. label_set: a frozen set, None for the current labels. Raises RequestError for another form.
+    form: one of EXPORTS. label_set: a frozen set, None for the current labels. ids: of these samples alone; the review log holds
+    all. Raises RequestError for another form.
     """
     if form == "review-log":
         if label_set is not None:
@@ -50,12 +54,12 @@ def export_labels(workspace: Workspace, folder: Path, form: str, label_set: str 
         write_atomically(folder / export_name(form), csv_bytes(table))
         return len(table)
     if form == "sizes":
-        table = sizes_table(workspace.store, label_set=label_set)
+        table = sizes_table(workspace.store, ids=ids, label_set=label_set)
         write_atomically(folder / export_name(form), csv_bytes(table))
         return len(table)
     if form not in FORMATS:
         raise RequestError(f"format {form} is unknown; use one of {', '.join(EXPORTS)}")
-    samples, labels = workspace.store.samples(), workspace.store.labels(label_set)
+    samples, labels = workspace.store.samples(ids=ids), workspace.store.labels(label_set)
     names = export_names(samples)
     outgoing = [
         OutgoingLabel(

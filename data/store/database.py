@@ -3,7 +3,7 @@
 SQLite in WAL mode, and nothing else for now: upgrades and statements are SQLite's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,26 @@ from core.errors import RequestError, WorkspaceError
 from core.metrics.table import METRICS
 from data.store import tables as t
 from data.store.upgrades import SCHEMA_VERSION, UPGRADES
+
+
+class TouchingSession(Session):
+    """Notes the samples that it changes anything of."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.touched: set[int] = set()
+
+
+_OF_A_SAMPLE = (t.LabelRevisionRow, t.ReviewRow, t.ScoreRow, t.DoubtRow, t.HoneypotRow, t.SentRow)
+
+
+@event.listens_for(TouchingSession, "after_flush")
+def _note_touched(session: TouchingSession, _: Any) -> None:
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, t.SampleRow):
+            session.touched.add(row.id)
+        elif isinstance(row, _OF_A_SAMPLE):
+            session.touched.add(row.sample_id)
 
 
 class Database:
@@ -38,8 +58,14 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
+        with TouchingSession(self._engine) as session, session.begin():
             yield session
+            session.flush()
+            if session.touched:
+                self._touched(session, sorted(session.touched))
+
+    def _touched(self, session: Session, ids: Sequence[int]) -> None:
+        """What follows from a sample's rows is brought up to date, in the transaction that changed them."""
 
     def _bring_up_to_date(self) -> None:
         with self._transaction() as session:  # one transaction: of two that open an old workspace, one upgrades it
@@ -59,8 +85,9 @@ class Database:
             for metric in METRICS:
                 if metric.key not in known:
                     connection.execute(text(f"ALTER TABLE scores ADD COLUMN {metric.key} FLOAT"))
-            for index in t.Base.metadata.tables[t.ScoreRow.__tablename__].indexes:
-                index.create(connection, checkfirst=True)
+            for table in (t.ScoreRow, t.SampleRow):
+                for index in t.Base.metadata.tables[table.__tablename__].indexes:
+                    index.create(connection, checkfirst=True)
             if version < SCHEMA_VERSION:
                 self._upgraded(session)
             session.merge(t.WorkspaceRow(id=1, schema_version=SCHEMA_VERSION))

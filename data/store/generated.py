@@ -12,6 +12,7 @@ from core.metrics.table import HEADLINE, METRICS
 from core.progress import Progress, silent
 from data.store import tables as t
 from data.store.database import now_utc
+from data.store.queue import LOW_IOU, lot_of
 from data.store.scores import BINS
 from data.store.store import Store
 
@@ -31,6 +32,7 @@ def fill_store(path: Path, samples: int, causes: tuple[str, ...], seed: int = 0,
     cause, values = random.integers(0, len(causes), samples), random.random((len(METRICS), samples))
     iou_bin = np.minimum((values[0] * BINS).astype(int), BINS - 1)
     rle = dict(encode_rle(np.eye(8, dtype=bool)))
+    standing = (split * len(CLASSES) + class_) * 2 + (values[0] < LOW_IOU)  # as `product` numbers them below
 
     def row_of(number: int) -> tuple[dict[str, Any], ...]:
         kind = (SPLITS[split[number]], CLASSES[class_[number]], causes[cause[number]], int(iou_bin[number]))
@@ -38,6 +40,12 @@ def fill_store(path: Path, samples: int, causes: tuple[str, ...], seed: int = 0,
         image = {"hash": f"{number // 2:064d}", "path": f"images/{number // 2}.jpg", "height": 8, "width": 8}
         sample = {"id": identity, "image_hash": image["hash"], "class_name": kind[1], "file_name": f"{number}.jpg"}
         sample |= {"source_split": kind[0], "split": kind[0], "group": f"g{number // 4}", "box_only": False, "revision": 1}
+        low = values[0, number] < LOW_IOU
+        sample |= {
+            "slot": 1 + int(standing[number]),
+            "worth": 1 - float(values[0, number]) if low else 0.0,
+            "lot": lot_of(identity),
+        }
         label = {
             "sample_id": identity,
             "number": 1,
@@ -53,7 +61,7 @@ def fill_store(path: Path, samples: int, causes: tuple[str, ...], seed: int = 0,
         score |= {metric.key: float(values[place, number]) for place, metric in enumerate(METRICS)}
         return image, sample, label, score
 
-    indexes = t.Base.metadata.tables[t.ScoreRow.__tablename__].indexes
+    indexes = [i for table in (t.ScoreRow, t.SampleRow) for i in t.Base.metadata.tables[table.__tablename__].indexes]
     with store._transaction() as session:
         for index in indexes:  # made in one go at the end, which takes a tenth of the time
             index.drop(session.connection())
@@ -75,6 +83,15 @@ def fill_store(path: Path, samples: int, causes: tuple[str, ...], seed: int = 0,
         place = 1 + ((split * len(CLASSES) + class_) * len(causes) + cause) * BINS + iou_bin  # as `product` numbers them
         sums = {f"sum_{m.key}": np.bincount(place, values[n], len(kinds) + 1) for n, m in enumerate(METRICS) if m.key in HEADLINE}
         counts = np.bincount(place, minlength=len(kinds) + 1)
+        stand = np.bincount(standing, minlength=len(SPLITS) * len(CLASSES) * 2)
+        session.execute(
+            insert(t.SampleSlotRow),
+            [
+                {"id": 1 + number, "split": split_name, "class_name": name, "kind": kind, "samples": int(stand[number])}
+                | {"review_state": "to review", "is_box": False}
+                for number, (split_name, name, kind) in enumerate(product(SPLITS, CLASSES, ("new", "low IoU")))
+            ],
+        )
         session.execute(
             insert(t.SlotRow),
             [

@@ -66,6 +66,7 @@ class Place:
 
 class Scores(Database):
     def _upgraded(self, session: Session) -> None:
+        super()._upgraded(session)
         for run_id in session.scalars(select(t.ScoreRow.run_id).distinct()).all():
             renew_slots(session, run_id)
 

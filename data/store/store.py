@@ -1,7 +1,8 @@
 """The store: samples, label revisions, label sets, runs, scores and reviews. It speaks the domain and hides the SQL.
 
 Every call is one short transaction, so a dashboard and a training process can use one workspace at once. Labels, reviews
-with their leases, bulk actions, honeypots and scores have a file each; samples, runs and imports are here.
+with their leases, the queue, bulk actions, honeypots, scores and what people picked have a file each; samples, runs and imports are
+here.
 """
 
 import math
@@ -9,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import pandas as pd
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from core.errors import RequestError
 from data.store import tables as t
@@ -19,12 +20,14 @@ from data.store.database import now_utc, values_of
 from data.store.drafts import Drafts
 from data.store.honeypots import Honeypots
 from data.store.labels import COUNTING, Labels, append_revision, counting_revisions
+from data.store.picks import Picks
+from data.store.queue import Queue, renew_standings
 from data.store.records import ImageRecord, ImportReport, NewSample, Problem, Run, Sample
 from data.store.reviews import STATE, Reviews, with_state
 from data.store.scores import Scores
 
 
-class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores):
+class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks):
     # -- samples -------------------------------------------------------------------------------------------------------
 
     def images(self) -> dict[str, ImageRecord]:
@@ -102,6 +105,17 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores):
         if rows:
             with self._transaction() as session:
                 session.execute(update(t.SampleRow), rows)
+                renew_standings(session, list(splits))
+                session.execute(update(t.WorkspaceRow).values(leaking_groups=_leaking_groups(session)))
+
+    def leaking_groups(self) -> int:
+        """How many groups of copies lie in more than one split, as the last division left it."""
+        with self._transaction() as session:
+            return session.scalar(select(t.WorkspaceRow.leaking_groups)) or 0
+
+    def _upgraded(self, session: Session) -> None:
+        super()._upgraded(session)
+        session.execute(update(t.WorkspaceRow).values(leaking_groups=_leaking_groups(session)))
 
     def set_scale(self, image_hash: str, px_per_mm: float | None, author: str) -> None:
         """How many pixels of a photo a millimetre takes; None forgets it. Holds for all samples of the photo.
@@ -168,13 +182,11 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores):
                 return None
             return ImportReport(row.raw_dir, row.created_at, row.rows, [Problem(**problem) for problem in row.problems])
 
-    def counts(self) -> pd.DataFrame:
-        """Samples by class_name, split and review_state, with column `samples`."""
-        row = t.SampleRow
-        columns = (row.class_name, row.split, STATE.label("review_state"))
-        query = with_state(select(*columns, func.count().label("samples")).select_from(row)).group_by(*columns)
-        with self._engine.connect() as connection:
-            return pd.read_sql(query, connection)
+
+def _leaking_groups(session: Session) -> int:
+    row = t.SampleRow
+    crossed = select(row.group).where(row.group != "").group_by(row.group).having(func.count(row.split.distinct()) > 1)
+    return session.scalar(select(func.count()).select_from(crossed.subquery())) or 0
 
 
 def _newest_first(table: Any, *columns: Any) -> Any:

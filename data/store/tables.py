@@ -30,6 +30,7 @@ class WorkspaceRow(Base):
     __tablename__ = "workspace"
     id: Mapped[int] = mapped_column(primary_key=True)
     schema_version: Mapped[int]
+    leaking_groups: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class ImageRow(Base):
@@ -57,6 +58,54 @@ class SampleRow(Base):
     revision: Mapped[int]
     review_state: Mapped[str] = mapped_column(String(20), default="to review")
     boxes: Mapped[list[list[float]]] = mapped_column(JSON, server_default="[]")
+    slot: Mapped[int] = mapped_column(server_default=text("0"))
+    worth: Mapped[float] = mapped_column(server_default=text("0"))
+    lot: Mapped[float] = mapped_column(server_default=text("0"))
+
+
+Index("samples_by_worth", SampleRow.slot, SampleRow.worth.desc(), SampleRow.id)
+Index("samples_by_lot", SampleRow.slot, SampleRow.lot, SampleRow.id)
+
+
+class SampleSlotRow(Base):
+    """Samples that stand alike, counted (`data.store.queue`)."""
+
+    __tablename__ = "sample_slots"
+    __table_args__ = (UniqueConstraint("class_name", "split", "review_state", "kind", "is_box"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    class_name: Mapped[str] = mapped_column(String(60))
+    split: Mapped[str] = mapped_column(String(10))
+    review_state: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(20))
+    is_box: Mapped[bool]
+    samples: Mapped[int]
+
+
+class SentRow(Base):
+    """A sample that somebody wants looked at."""
+
+    __tablename__ = "sent"
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True, autoincrement=False)
+    sender: Mapped[str]
+    comment: Mapped[str]
+    sent_at: Mapped[datetime]
+
+
+class TagRow(Base):
+    __tablename__ = "tags"
+    tag: Mapped[str] = mapped_column(String(60), primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True, index=True)
+
+
+class ViewRow(Base):
+    """A page with its filters, under a name. query: what stands in its address."""
+
+    __tablename__ = "views"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    page: Mapped[str] = mapped_column(String(40))
+    query: Mapped[dict[str, Any]]
+    author: Mapped[str]
+    created_at: Mapped[datetime]
 
 
 class LabelRevisionRow(Base):

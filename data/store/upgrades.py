@@ -49,6 +49,12 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE scores ADD COLUMN cause VARCHAR(30) DEFAULT '' NOT NULL",
         "ALTER TABLE scores ADD COLUMN slot INTEGER DEFAULT 0 NOT NULL",
     ),
+    (  # where a sample stands in the queue, and how many groups of copies cross splits
+        "ALTER TABLE samples ADD COLUMN slot INTEGER DEFAULT 0 NOT NULL",
+        "ALTER TABLE samples ADD COLUMN worth FLOAT DEFAULT 0 NOT NULL",
+        "ALTER TABLE samples ADD COLUMN lot FLOAT DEFAULT 0 NOT NULL",
+        "ALTER TABLE workspace ADD COLUMN leaking_groups INTEGER DEFAULT 0 NOT NULL",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

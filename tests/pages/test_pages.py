@@ -15,6 +15,7 @@ from core.sizes.band_size import band_size
 from data.exchange.sizes_table import sizes_table
 from data.store.records import ImageRecord, NewSample, Score
 from training.review.attention import attention
+from training.review.queue import review_queue
 from training.runs.opened import OpenedRun
 from training.scoring.stored_probs import mask_at, probs_png, read_probs
 
@@ -107,16 +108,18 @@ def test_a_link_opens_the_sample_and_the_threshold_follows(trained, workspace, s
         assert {m.label: m.value for m in numbers if m.label in expected} == {k: f"{v:.3f}" for k, v in expected.items()}
 
 
+def opened(app):
+    return [int(button.key.removeprefix("open_")) for button in app.button if (button.key or "").startswith("open_")]
+
+
+def press(app, label):
+    return next(button for button in app.button if button.label == label).click().run()
+
+
 def test_pages_are_turned_there_and_back(desk_of_thirty, show):
     """Thirty scored samples, twelve a page: the order goes on where a page ends."""
     store, run = desk_of_thirty
     order = store.scores(run, "test").sort_values(["iou", "sample_id"])["sample_id"].tolist()
-
-    def opened(app):
-        return [int(button.key.removeprefix("open_")) for button in app.button if (button.key or "").startswith("open_")]
-
-    def press(app, label):
-        return next(button for button in app.button if button.label == label).click().run()
 
     app = show("failures", run=run)
     assert opened(app) == order[:12]
@@ -313,3 +316,45 @@ def test_prompt_lab_computes_when_asked_and_not_again_for_a_threshold(trained, m
     segment(app)
     assert looks[1:] == [["segment crack"]]
     assert not app.exception
+
+
+def test_picked_samples_are_tagged_sent_and_shown_alone(desk_of_thirty, show):
+    store, run = desk_of_thirty
+    store.tag(store.scores(run, "test")["sample_id"].tolist()[-1:], "door frames")
+    app = show("failures", run=run)
+    app.text_input(key="reviewer").set_value("Ann").run()
+    chosen = opened(app)[2:4]
+    for sample_id in chosen:
+        app.checkbox(key=f"pick_{sample_id}").check().run()
+    assert any(caption.value == "2 picked" for caption in app.caption)
+    app.selectbox(key="tag_name").set_value("door frames").run()
+    press(app, "Put on")
+    assert store.tags() == {"door frames": 3}
+    shown = show("failures", run=run, of="tag:door frames", order="best first")
+    assert opened(shown)[1:] == chosen[::-1]
+    press(app, "Send 2")
+    assert {entry.sample_id for entry in review_queue(store, kind="sent", audit_share=0)} == set(chosen)
+    assert not app.exception
+
+
+def test_a_view_is_kept_and_opened_again(desk_of_thirty, show):
+    store, run = desk_of_thirty
+    app = show("failures", run=run, cause="missed", n="24")
+    app.text_input(key="reviewer").set_value("Ann").run()
+    app.text_input(key="view_name").set_value("what was missed").run()
+    press(app, "Keep")
+    (view,) = store.views("failures")
+    assert (view.name, view.author, view.query["cause"], view.query["n"]) == ("what was missed", "Ann", "missed", "24")
+    assert not app.exception
+
+
+def test_samples_like_one_stand_by_likeness_and_the_map_shows_all(trained, store, show):
+    scores = store.scores(trained, "test")
+    sample_id = int(scores["sample_id"].iloc[0])
+    app = show("failures", run=trained, of=f"like:{sample_id}")
+    assert not app.exception
+    assert opened(app)[0] == sample_id
+    assert set(opened(app)) == set(scores["sample_id"])
+    app = show("failures", run=trained, **{"as": "Map"})
+    assert not app.exception
+    assert app.get("plotly_chart")

@@ -62,15 +62,14 @@ def test_taking_the_next_needs_a_name_and_leases_it(desk, show):
     assert not desk.leases()
     app = show("queue", run="old")
     app.text_input(key="reviewer").set_value("Ann").run()
-    first = review_queue(desk, "old", reviewer="Ann")[0].sample_id
+    first = review_queue(desk, reviewer="Ann")[0].sample_id
     press(app, "Take the next")
     (lease,) = desk.leases().values()
     assert (lease.reviewer, lease.sample_id) == ("Ann", first)
 
 
-def test_the_filter_names_its_reasons(desk, show):
-    app = show("queue", run="old")
-    next(box for box in app.text_input if box.label == "Reason contains").set_value("boxes only").run()
+def test_the_filter_by_reason(desk, show):
+    app = show("queue", kind="box")
     boxes = [s for s in desk.samples() if s.box_only and s.review_state == "to review" and s.revision == 1]
     assert any(m.value.startswith(f"**{len(boxes)} samples wait**") for m in app.markdown)
 

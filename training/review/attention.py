@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from data.intake.duplicates import find_leaks
 from data.store.scores import ScoreFilter
 from data.store.store import Store
 from training.runs.runs import current_runs
@@ -26,23 +25,21 @@ class Attention:
 
 def attention(store: Store) -> list[Attention]:
     """Most urgent first; never empty."""
-    samples, runs, report = store.samples(), current_runs(store), store.last_import()
+    runs, report = current_runs(store), store.last_import()
     found = []
     if runs and runs[0].status == "failed":
         found.append(Attention("The last run failed", runs[0].reason, "See the run", "train", {"run": runs[0].id}))
-    leaks = find_leaks(samples)
-    if leaks:
+    if leaks := store.leaking_groups():
         why = "Copies of one photo lie in more than one split, so test figures flatter the model."
-        found.append(Attention(f"{len(leaks)} groups leak", why, "See the groups", "data_report"))
+        found.append(Attention(f"{leaks} groups leak", why, "See the groups", "data_report"))
     refused = sum(problem.action == "refused" for problem in report.problems) if report else 0
     if refused:
         why = "They are not in the data set; the reasons are listed."
         found.append(Attention(f"{refused} items were refused on import", why, "See the list", "data_report"))
-    boxes = [s for s in samples if s.is_box and s.review_state == "to review"]
+    boxes, first = store.boxes_to_review()
     if boxes:
         why = "A box around a diagonal joint is mostly bare wall. Draw the seam over it."
-        action = Attention(f"{len(boxes)} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": boxes[0].id})
-        found.append(action)
+        found.append(Attention(f"{boxes} labels are boxes only", why, "Fix the first", "fix_masks", {"sample": first}))
     scored = ((run.id, slots) for run in runs if not (slots := store.slots(run.id, "test")).empty)
     for newest, slots in islice(scored, 1):
         low, _ = counted(slots, ScoreFilter(newest, "test", high=LOW_IOU))

@@ -81,6 +81,10 @@ class RunFolder:
         """Predicted probabilities of one sample as an 8-bit PNG at the photo's size."""
         return self.evaluation(split) / "probs" / f"{sample_id}.png"
 
+    def features_path(self, split: str) -> Path:
+        """What the photos of a split are like (`training.scoring.likeness`)."""
+        return self.evaluation(split) / "features.npz"
+
     def append_event(self, event: dict[str, Any]) -> None:
         """One line, written at once, with its time."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}) + "\n"

@@ -20,6 +20,7 @@ from training.review.doubts import measure_doubts
 from training.runs.opened import OpenedRun
 from training.scoring.causes import FAILED_BELOW_IOU, FINE, cause_of, measure
 from training.scoring.intervals import mean_intervals
+from training.scoring.likeness import save_features
 from training.scoring.scores import advice, by_truth, intervals, mean, means, truths
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
 
@@ -37,17 +38,21 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
     """
     if split not in SPLITS:
         raise RequestError(f"split {split} is unknown; use one of {', '.join(SPLITS)}")
+    from core.models.predictor import Predictor
+
     store, folder, predictor, thresholds = run.store, run.folder, run.predictor(), run.thresholds
     labels, scores = store.labels(), []
     samples = [sample for sample in run.samples(split) if sample.id in labels]
     if not samples:
         raise RequestError(f"split {split} holds no labelled samples; choose another or import more photos")
-    names = export_names(samples)
+    names, features = export_names(samples), {}
     for done, sample in enumerate(samples):
         on_progress(f"score {split}", done, len(samples))
         prompt = run.config.synonyms[sample.class_name][0]
         photo = read_photo(run.workspace.photo_path(sample.image_path))
         prediction, grid_hw = predictor.predict(photo, [prompt])[0], predictor.grid_hw(photo.shape[:2])
+        if isinstance(predictor, Predictor):
+            features[sample.id] = predictor.feature(photo)
         probs = to_uint8(prediction.probs)
         write_atomically(folder.probs_path(split, sample.id), probs_png(probs))
         threshold = thresholds[sample.class_name]
@@ -78,6 +83,8 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
                 cause=cause,
             )
         )
+    if features:
+        save_features(folder.features_path(split), features)
     store.save_scores(scores)
     measure_doubts(run, on_progress)  # now, so that the Queue page need not
     return summary(store, run.id, split, labels_of)

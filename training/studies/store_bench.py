@@ -9,8 +9,12 @@ from typing import Any
 
 from core.progress import Progress, silent
 from data.store.generated import RUN, fill_store
+from data.store.queue import QueuePlace
+from data.store.records import Review
 from data.store.scores import Place, ScoreFilter
 from data.store.store import Store
+from training.review.attention import attention
+from training.review.queue import QueueEntry, review_queue, take_next
 from training.scoring.causes import CAUSES, FINE
 from training.scoring.scores import counted
 
@@ -35,7 +39,27 @@ def queries(store: Store, samples: int) -> dict[str, Callable[[], Any]]:
         "fix masks: the newest prediction": lambda: store.newest_score(samples // 2),
         "fix masks: the sample": lambda: store.sample(samples // 2),
         "metrics, queue: which runs were scored": store.scored_runs,
+        "queue: first page": lambda: review_queue(store, count=12),
+        "queue: a page in the middle": lambda: review_queue(store, count=12, after=QueuePlace(12, 0.75, 0, 0.05, 0)),
+        "queue: one class, one reason": lambda: review_queue(store, count=12, class_name="taping", kind="low IoU"),
+        "queue: how many wait": store.waiting_count,
+        "queue: the next sample is taken": lambda: _take_one(store),
+        "fix masks: a decision": lambda: _decide(store, samples // 3),
+        "overview: counts": store.counts,
+        "overview: what wants attention": lambda: attention(store),
     }
+
+
+def _take_one(store: Store) -> QueueEntry | None:
+    entry = take_next(store, "bench")
+    if entry is not None:
+        store.release(entry.sample_id, "bench")
+    return entry
+
+
+def _decide(store: Store, sample_id: int) -> Review:
+    store.add_review(sample_id, "accepted", "bench")
+    return store.reopen(sample_id, "bench")
 
 
 def run_store_bench(

@@ -66,7 +66,7 @@ def test_every_reader_tells_a_box_alike(desk, add_run, history, is_box):
     assert desk.scores("r").set_index("sample_id")["is_box"].to_dict() == {BOX: is_box} | dict.fromkeys(range(2, 7), False)
     facts = data_facts(desk)
     assert (facts["box_only"], facts["corrected"]) == (int(is_box), int(not is_box))
-    entry = next(entry for entry in review_queue(desk, "r") if entry.sample_id == BOX)
+    entry = next(entry for entry in review_queue(desk) if entry.sample_id == BOX)
     assert ("the label is boxes only" in entry.reasons) == is_box
     assert any("boxes only" in item.title for item in attention(desk)) == is_box
 

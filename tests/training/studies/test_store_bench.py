@@ -45,3 +45,4 @@ def test_every_query_finds_something(store):
         found = query()
         assert found is not None, name
         assert not hasattr(found, "empty") or not found.empty or "cause" in name
+        assert not isinstance(found, list) or found, name
