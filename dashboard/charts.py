@@ -114,6 +114,45 @@ def threshold_lines(curve: pd.DataFrame) -> go.Figure:
     return _styled(figure.update_yaxes(range=[0, 1]))
 
 
+def precision_recall_lines(curve: pd.DataFrame) -> go.Figure:
+    """Columns used: class_name, threshold, precision, recall."""
+    figure = px.line(
+        curve,
+        x="recall",
+        y="precision",
+        color="class_name",
+        hover_data={"threshold": ":.2f"},
+        color_discrete_map=CLASS_COLOURS,
+        labels={"class_name": "class"},
+    )
+    return _styled(figure.update_yaxes(range=[0, 1.02]).update_xaxes(range=[0, 1]))
+
+
+def calibration_lines(bins: pd.DataFrame) -> go.Figure:
+    """Columns used: class_name, predicted, observed, pixels. On the dotted line probabilities can be believed."""
+    figure = px.line(
+        bins,
+        x="predicted",
+        y="observed",
+        color="class_name",
+        markers=True,
+        hover_data={"pixels": ":,"},
+        color_discrete_map=CLASS_COLOURS,
+        labels={"class_name": "class", "predicted": "probability", "observed": "share of pixels that are true"},
+    )
+    figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#999999", "dash": "dot"})
+    return _styled(figure.update_yaxes(range=[0, 1.02]).update_xaxes(range=[0, 1]))
+
+
+def prompt_matrix(document: dict[str, Any]) -> go.Figure:
+    """mIoU of each prompt (rows) with each class's labels (columns). document: of `training.scoring.prompts.ask_prompts`."""
+    classes, prompts = list(document["samples"]), list(document["miou"])
+    values = [[document["miou"][prompt].get(name) for name in classes] for prompt in prompts]
+    names = [f"{prompt} ({document['prompts'][prompt] or 'free'})" for prompt in prompts]
+    figure = px.imshow(values, x=[f"{name} labels" for name in classes], y=names, zmin=0, zmax=1, text_auto=".2f", aspect="auto")
+    return _styled(figure.update_coloraxes(colorscale="viridis", showscale=False), 90 + 30 * len(prompts))
+
+
 def before_after(both: pd.DataFrame, before: str, after: str) -> go.Figure:
     """Each sample's IoU in two runs; above the line the second is better. Columns: iou, iou_other, class_name, file_name."""
     figure = px.scatter(

@@ -1,5 +1,6 @@
 """Picking samples on a page: views kept under a name, and a selection that is tagged, sent to review or exported."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,8 +35,8 @@ def _turn(sample_id: int) -> None:
         picked()[sample_id] = None
 
 
-def picks_bar(workspace: Workspace, name: str, on_page: list[int]) -> None:
-    """What can be done with the picked samples. on_page: ids of the samples that are shown."""
+def picks_bar(workspace: Workspace, name: str, on_page: list[int], show: Callable[[], None] | None = None) -> None:
+    """What can be done with the picked samples. on_page: ids of the samples that are shown. show: opens the picked ones alone."""
     chosen, store = list(picked()), workspace.store
     with st.container(horizontal=True, vertical_alignment="center", key="picks"):
         st.caption(f"{len(chosen)} picked" if chosen else "None picked", width="content")
@@ -44,8 +45,8 @@ def picks_bar(workspace: Workspace, name: str, on_page: list[int]) -> None:
             st.rerun()
         if not chosen:
             return
-        if st.button("Show", icon=":material/visibility:"):
-            _show(PICKED)
+        if show is not None and st.button("Show", icon=":material/visibility:"):
+            show()
         with st.popover("Tag", icon=":material/label:"):
             known = list(store.tags())
             tag = st.selectbox("Tag", known, index=None, accept_new_options=True, key="tag_name", placeholder="a word")
@@ -99,6 +100,11 @@ def _show(of: str, **query: Any) -> None:
         st.query_params.pop(key, None)
     st.query_params.update({"of": of, **query})
     st.rerun()
+
+
+def show_picked() -> None:
+    """Run the page again on the picked samples."""
+    _show(PICKED)
 
 
 def show_like(sample_id: int) -> None:

@@ -12,7 +12,7 @@ from core.metrics.table import HEADLINE, TITLES, all_metrics
 from core.sizes.picture import paint_size
 from dashboard.charts import cause_bars, likeness_map
 from dashboard.gallery import agreement_tile, legend, photo_of, photo_png, probs_of, short_name, truth_of
-from dashboard.picks import OF_LIKE, OF_TAG, PICKED, pick_box, picked, picks_bar, show_like, views_menu
+from dashboard.picks import OF_LIKE, OF_TAG, PICKED, pick_box, picked, picks_bar, show_like, show_picked, views_menu
 from dashboard.score_views import score_numbers, show_ladder, thin_shift_badge
 from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_of
 from dashboard.state import (
@@ -185,7 +185,7 @@ def as_table(scores: pd.DataFrame) -> None:
 @st.fragment
 def gallery(scores: pd.DataFrame) -> None:
     """Picking runs this alone."""
-    picks_bar(workspace, name, scores["sample_id"].tolist())
+    picks_bar(workspace, name, scores["sample_id"].tolist(), show_picked)
     (as_pictures if view == "Pictures" else as_table)(scores)
 
 

@@ -6,15 +6,24 @@ import pandas as pd
 import streamlit as st
 
 from core.metrics.table import METRICS
-from dashboard.charts import before_after, iou_histogram, threshold_lines
+from dashboard.charts import (
+    before_after,
+    calibration_lines,
+    iou_histogram,
+    precision_recall_lines,
+    prompt_matrix,
+    threshold_lines,
+)
 from dashboard.gallery import agreement_tile, legend
-from dashboard.state import open_workspace, pick, pick_run, sentences
+from dashboard.state import open_workspace, pick, pick_run, say_after_rerun, sentences, show_said
 from training.report import write_report
 from training.runs.opened import OpenedRun
 from training.scoring.causes import FAILED_BELOW_IOU
-from training.scoring.evaluation import compare, config_difference, flipped, paired_scores, summary, threshold_curve
-from training.scoring.leakage import leaky_and_honest
+from training.scoring.curves import Curves, curves_of
+from training.scoring.evaluation import compare, config_difference, flipped, paired_scores, summary
+from training.scoring.leakage import leaky_and_honest, on_test, own_sentence, without_copies
 from training.scoring.leakage import sentence as leakage_sentence
+from training.scoring.prompts import OF_A_CLASS, ask_prompts, asked_prompts
 from training.scoring.slices import slices
 from training.scoring.tables import COUNTS, comparison_rows, interval_rows, metric_rows
 
@@ -24,6 +33,7 @@ SLICE_COLUMNS = {"class_name": "class", "source_photos": "source photos", "miou"
 workspace = open_workspace()
 store = workspace.store
 st.title("Metrics")
+show_said()
 scored = store.scored_runs()
 if not scored:
     st.info("No run was scored yet. Launch one on the Train page; it scores the test split when it ends.")
@@ -41,13 +51,44 @@ labels_of = "human" if human else "all"
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def curve_of(run: str, part: str, labels: str, revisions: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:
+def curves(run: str, part: str, labels: str, revisions: tuple[tuple[int, int, int], ...]) -> Curves:
     """`revisions`, of the labels today and when they were scored, are what makes a curve old."""
-    return threshold_curve(OpenedRun(workspace, run), part, labels)
+    return curves_of(OpenedRun(workspace, run), part, labels)
 
 
 def report_bytes(suffix: str) -> bytes:
     return getattr(write_report(OpenedRun(workspace, run_id), split), suffix).read_bytes()
+
+
+def show_prompts() -> None:
+    """How the run answers to every synonym and to other sentences, asked when somebody wants to know: it takes a look a photo."""
+    run = OpenedRun(workspace, run_id)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        free = st.text_input("Other sentences, parted by ;", placeholder="scratch; cable; hole in the wall", width=420)
+        pressed = st.button("Ask every prompt", icon=":material/forum:", help=f"Of {OF_A_CLASS} photos of each class")
+    if pressed:
+        place = st.progress(0.0, "Looking")
+
+        def tell(what: str, done: int, total: int) -> None:
+            place.progress(done / max(1, total), what)
+
+        ask_prompts(run, split, [sentence for sentence in free.split(";") if sentence.strip()], on_progress=tell)
+        say_after_rerun("Asked.")
+    document = asked_prompts(run, split)
+    if document is None:
+        st.caption("Nothing was asked yet.")
+        return
+    left, right = st.columns([3, 2])
+    left.plotly_chart(prompt_matrix(document))
+    counts = ", ".join(f"{number} of {name}" for name, number in document["samples"].items())
+    left.caption(f"mIoU with each class's labels, {counts}. A prompt should find its own class, and nothing of the other.")
+    worst = [(name, *row) for name, rows in document["worst"].items() for row in rows[:6]]
+    right.markdown("**Samples that depend on the words**")
+    columns = ["class", "sample", "worst synonym", "its IoU", "best IoU"]
+    right.dataframe(pd.DataFrame(worst, columns=columns).style.format(precision=3), hide_index=True, width="stretch")
+    if document["both"]:
+        st.markdown(f"**Share of each class's label found, on {document['both_photos']} photos that hold both**")
+        st.dataframe(pd.DataFrame(document["both"]).T.style.format("{:.3f}", na_rep="-"), width="content")
 
 
 def compare_with(other: str) -> None:
@@ -101,6 +142,8 @@ with sentences():
         st.info(sentence, icon=":material/grid_on:")
     if split == "test" and (pair := leaky_and_honest(OpenedRun(workspace, run_id))):
         st.info(leakage_sentence(pair), icon=":material/content_copy:")
+    if split == "test" and (whole := on_test(OpenedRun(workspace, run_id))) and whole.copied:
+        st.info(own_sentence(whole, without_copies(OpenedRun(workspace, run_id))), icon=":material/content_copy:")
     pdf, html, _ = st.columns([2, 2, 6])
     for place, suffix, mime in ((pdf, "pdf", "application/pdf"), (html, "html", "text/html")):
         place.download_button(
@@ -119,13 +162,22 @@ with sentences():
     first.plotly_chart(iou_histogram(of_split[of_split["human_made"] | (not human)]))
     second.markdown("**mIoU by threshold**")
     revisions = tuple(of_split[["sample_id", "current_revision", "revision"]].itertuples(index=False, name=None))
-    curve = curve_of(run_id, split, labels_of, revisions)
-    if curve.empty:
+    found_curves = curves(run_id, split, labels_of, revisions)
+    if found_curves.thresholds.empty:
         second.caption("None of today's labels is human-made.")
     else:
-        second.plotly_chart(threshold_lines(curve))
+        second.plotly_chart(threshold_lines(found_curves.thresholds))
+        first, second = st.columns(2)
+        first.markdown("**Precision and recall of pixels**")
+        first.plotly_chart(precision_recall_lines(found_curves.precision_recall))
+        areas = ", ".join(f"{name} {area:.3f}" for name, area in found_curves.average_precision.items())
+        first.caption(f"All pixels of a class together. Average precision: {areas}.")
+        second.markdown("**Can the probabilities be believed?**")
+        second.plotly_chart(calibration_lines(found_curves.calibration))
+        errors = ", ".join(f"{name} {error:.3f}" for name, error in found_curves.calibration_error.items())
+        second.caption(f"On the dotted line a probability is what it says. Mean distance from it over pixels: {errors}.")
     st.subheader("Slices, the worst first")
-    found = slices(of_split)
+    found = slices(of_split, store.quality())
     if found.empty:
         st.caption("No slice holds enough source photos.")
     else:
@@ -133,3 +185,5 @@ with sentences():
         st.caption("Worse: the 95 % interval of the slice lies below the mean of its whole class.")
     if other != "none":
         compare_with(other)
+    st.subheader("Prompts")
+    show_prompts()

@@ -157,6 +157,15 @@ def store_table(document: dict[str, Any]) -> Table:
     return table
 
 
+def prompts_table(document: dict[str, Any]) -> Table:
+    """mIoU of each prompt with each class's labels."""
+    classes = list(document["samples"])
+    table = Table("prompt", "of", *classes, caption=f"mIoU on {document['split']}, {document['samples']} photos")
+    for prompt, of_class in document["miou"].items():
+        table.add_row(prompt, document["prompts"][prompt] or "-", *(_number(of_class.get(name)) for name in classes))
+    return table
+
+
 def metrics_bench_table(document: dict[str, Any]) -> Table:
     """All metrics of a pair, and all thresholds of a sample beside torchmetrics."""
     table = Table("", "ours", "torchmetrics", "ratio", caption=f"median milliseconds, one core, {document['pairs']} pairs")

@@ -7,3 +7,5 @@ GROUNDED_SAM = "grounded-sam:"
 """`grounded-sam:DINO+SAM`: a Grounding DINO and a SAM checkpoint, each a folder or a hub id, around the last plus sign."""
 SAM3 = "sam3:"
 """`sam3:ID_OR_FOLDER`: a SAM 3 checkpoint."""
+REMOTE = ("http://", "https://")
+"""How the address of a model server begins (docs/model_server.md)."""

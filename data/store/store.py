@@ -21,13 +21,14 @@ from data.store.drafts import Drafts
 from data.store.honeypots import Honeypots
 from data.store.labels import COUNTING, Labels, append_revision, counting_revisions
 from data.store.picks import Picks
+from data.store.quality import Quality
 from data.store.queue import Queue, renew_standings
 from data.store.records import ImageRecord, ImportReport, NewSample, Problem, Run, Sample
 from data.store.reviews import STATE, Reviews, with_state
 from data.store.scores import Scores
 
 
-class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks):
+class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Quality):
     # -- samples -------------------------------------------------------------------------------------------------------
 
     def images(self) -> dict[str, ImageRecord]:

@@ -276,6 +276,29 @@ class DraftStrokeRow(Base):
     created_at: Mapped[datetime]
 
 
+class PhotoQualityRow(Base):
+    """What was measured of a photo (`data.quality.measures`)."""
+
+    __tablename__ = "photo_quality"
+    image_hash: Mapped[str] = mapped_column(ForeignKey("images.hash"), primary_key=True)
+    brightness: Mapped[float]
+    sharpness: Mapped[float]
+    cut_outs: Mapped[float]
+
+
+class LabelQualityRow(Base):
+    """What was measured of a label revision."""
+
+    __tablename__ = "label_quality"
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    area: Mapped[float]
+    parts: Mapped[int]
+    islands: Mapped[int]
+    width_px: Mapped[float]
+    dark: Mapped[float | None]
+
+
 class ImportRow(Base):
     __tablename__ = "imports"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -358,3 +358,31 @@ def test_samples_like_one_stand_by_likeness_and_the_map_shows_all(trained, store
     app = show("failures", run=trained, **{"as": "Map"})
     assert not app.exception
     assert app.get("plotly_chart")
+
+
+def test_the_data_page_measures_and_opens_what_it_finds(workspace, store, show):
+    app = show("data_report")
+    assert not app.exception
+    press(app, "Measure")
+    assert not app.exception
+    assert store.unmeasured() == []
+    boxes = [sample.id for sample in store.samples() if sample.is_box]
+    app = show("data_report", finding="boxes")
+    assert set(opened_in(app, "boxes")) == set(boxes)
+    app.checkbox(key=f"pick_{boxes[0]}").check().run()
+    assert any(caption.value == "1 picked" for caption in app.caption)
+
+
+def opened_in(app, key):
+    return [int(b.key.rpartition("_")[2]) for b in app.button if (b.key or "").startswith(f"open_{key}_")]
+
+
+def test_groups_that_leak_are_divided_by_one_click(workspace, store, show):
+    one, other = store.samples(class_name="cracks")[:2]
+    groups = {one.id: "g", other.id: "g"}
+    store.set_groups_and_splits(groups, {one.id: "train", other.id: "test"})
+    assert store.leaking_groups() == 1
+    app = show("data_report", finding="leaks")
+    press(app, "Divide by group")
+    assert store.leaking_groups() == 0
+    assert not app.exception

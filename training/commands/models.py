@@ -1,5 +1,6 @@
 """Models by themselves: masks of photos, ONNX, benchmarks."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,10 @@ from core.errors import PhotoError, RequestError
 from core.files import write_atomically
 from core.prompts import check_prompt
 from data.workspace import Workspace
-from training.commands.options import JsonOption, WorkspaceOption, app
+from training.commands.options import JsonOption, SplitOption, WorkspaceOption, app
 from training.config import load_config
 from training.runs.opened import OpenedRun
-from training.terminal import bench_table, emit, metrics_bench_table, progress, stderr, store_table
+from training.terminal import bench_table, emit, metrics_bench_table, progress, prompts_table, stderr, store_table
 
 
 @app.command()
@@ -23,7 +24,7 @@ def predict(
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...")],
     workspace: WorkspaceOption,
     run: Annotated[str | None, typer.Option(help="Use this run's checkpoint")] = None,
-    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder, a hub id or a model server')] = "compact",
     threshold: Annotated[
         float | None,
         typer.Option(help="Probability from which a pixel counts; default: the run's for the prompt's class, or 0.5"),
@@ -89,6 +90,44 @@ def predict(
     names = mask_names([image.name], prompts).values()
     paths = [str(path) for path in write_masks(predictions, thresholds, [out / name for name in names])]
     emit({"masks": paths, "number_format": predictor.number_format}, as_json, "\n".join(paths))
+
+
+@app.command()
+def serve(
+    workspace: WorkspaceOption,
+    run: Annotated[str | None, typer.Option(help="Serve this run's checkpoint")] = None,
+    checkpoint: Annotated[str, typer.Option(help='"compact", a CLIPSeg folder or a hub id')] = "compact",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any that is free")] = 8600,
+) -> None:
+    """Answer photos and prompts over HTTP on this machine, as docs/model_server.md has it, until it is interrupted."""
+    from training.inference.model_server import serve as serve_model
+    from training.inference.predictors import named_predictor
+
+    predictor = OpenedRun(Workspace.open(workspace), run).predictor() if run else named_predictor(checkpoint)
+    server = serve_model(
+        lambda photo, prompts: [found.probs for found in predictor.predict(photo, prompts)], run or checkpoint, port
+    )
+    stderr.print(f"listening on http://127.0.0.1:{server.server_port}", soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+@app.command()
+def prompts(
+    run: str,
+    workspace: WorkspaceOption,
+    split: SplitOption = "test",
+    ask: Annotated[list[str] | None, typer.Option("--ask", help="Another sentence to ask")] = None,
+    per_class: Annotated[int, typer.Option(min=1, help="Photos of each class")] = 40,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a run every synonym, and other sentences, of photos of every class: mIoU of each."""
+    from training.scoring.prompts import ask_prompts
+
+    opened = OpenedRun(Workspace.open(workspace), run)
+    with progress() as on_progress:
+        document = ask_prompts(opened, split, ask or [], per_class, on_progress)
+    emit(document, as_json, prompts_table(document))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import RequestError
 from core.models.clipseg import PromptSegmenter
-from core.models.names import COMPACT, GROUNDED_SAM, SAM3
+from core.models.names import COMPACT, GROUNDED_SAM, REMOTE, SAM3
 from core.models.number_formats import in_format
 from core.models.predictor import WHOLE_PHOTO, Predictor, TextToMask
 from core.settings import InferenceSettings
@@ -31,12 +31,17 @@ def _predictor(source: str, written: float, inference: InferenceSettings) -> Tex
         from core.models.sam3 import Sam3
 
         return Sam3.load(source.removeprefix(SAM3))
+    if source.startswith(REMOTE):
+        from core.models.remote import RemoteModel
+
+        return RemoteModel.load(source)
     return Predictor(_segmenter(source, written), inference)
 
 
 def named_predictor(checkpoint: str = COMPACT, inference: Mapping[str, Any] | None = None) -> TextToMask:
-    """A checkpoint by name: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID; it looks at the whole photo
-    unless `inference` says otherwise. Raises CheckpointError for one that cannot be loaded, ConfigError for a setting."""
+    """A checkpoint by name: compact, a CLIPSeg folder or hub id, grounded-sam:DINO+SAM, sam3:ID, a model server's address; it
+    looks at the whole photo unless `inference` says otherwise. Raises CheckpointError for one that cannot be loaded, ConfigError
+    for a setting."""
     return predictor_of(checkpoint, WHOLE_PHOTO, inference)
 
 

@@ -85,6 +85,10 @@ class RunFolder:
         """What the photos of a split are like (`training.scoring.likeness`)."""
         return self.evaluation(split) / "features.npz"
 
+    def prompts(self, split: str) -> Path:
+        """How the run answers to every prompt (`training.scoring.prompts`)."""
+        return self.evaluation(split) / "prompts.json"
+
     def append_event(self, event: dict[str, Any]) -> None:
         """One line, written at once, with its time."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}) + "\n"

@@ -8,7 +8,7 @@ import pandas as pd
 from core.errors import RequestError
 from core.files import write_atomically
 from core.masks.mask import decode_rle, write_mask_png
-from core.metrics.overlap import count_pixels, iou
+from core.metrics.overlap import count_pixels
 from core.metrics.table import HEADLINE, MEAN_KEYS, all_metrics
 from core.photos import read_photo
 from core.progress import Progress, silent
@@ -22,7 +22,7 @@ from training.scoring.causes import FAILED_BELOW_IOU, FINE, cause_of, measure
 from training.scoring.intervals import mean_intervals
 from training.scoring.likeness import save_features
 from training.scoring.scores import advice, by_truth, intervals, mean, means, truths
-from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, probs_png, to_uint8
+from training.scoring.stored_probs import mask_at, probs_png, to_uint8
 
 LABELS_OF = ("all", "human")
 
@@ -181,23 +181,3 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in config.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def threshold_curve(run: OpenedRun, split: str, labels_of: str = "all") -> pd.DataFrame:
-    """mIoU by threshold and class (columns class_name, threshold, miou), from the stored probabilities and today's labels.
-
-    labels_of: "human" leaves out today's labels that are not human-made.
-    """
-    labels = run.store.labels()
-    rows = []
-    for score in run.store.scores(run.id, split).itertuples():
-        label = labels[score.sample_id]
-        if labels_of == "human" and not label.human_made:
-            continue
-        probs, truth = run.probs(split, score.sample_id), decode_rle(label.rle)
-        rows += [
-            {"class_name": score.class_name, "threshold": threshold, "miou": iou(counts)}
-            for threshold, counts in zip(THRESHOLDS, counts_by_threshold(probs, truth), strict=True)
-        ]
-    table = pd.DataFrame(rows, columns=["class_name", "threshold", "miou"])
-    return table.groupby(["class_name", "threshold"], as_index=False)["miou"].mean()

@@ -39,6 +39,27 @@ def on_test(run: OpenedRun) -> Tested | None:
     return Tested(run.id, len(table), copied, {**by_class, "all": means(table)})
 
 
+def without_copies(run: OpenedRun) -> Tested | None:
+    """The same run on those of its test samples alone that have no copy among what it was trained on; None where that is none."""
+    table = run.store.scores(run.id, "test")
+    trained = {sample.group for sample in run.samples("train") if sample.group}
+    groups = {sample.id: sample.group for sample in run.store.samples(ids=table["sample_id"].tolist())}
+    kept = table[[groups[sample_id] not in trained for sample_id in table["sample_id"]]]
+    if kept.empty:
+        return None
+    by_class = {str(name): means(of_class) for name, of_class in kept.groupby("class_name")}
+    return Tested(run.id, len(kept), 0, {**by_class, "all": means(kept)})
+
+
+def own_sentence(whole: Tested, kept: Tested | None) -> str:
+    """The run's number on all of its test samples, and on those without a copy in train."""
+    if not whole.copied:
+        return f"None of the {whole.samples} test samples has a copy among the photos the run was trained on."
+    start = f"{whole.copied} of the {whole.samples} test samples have a copy among the photos the run was trained on"
+    rest = f"{kept.miou:.3f} on the {kept.samples} without one" if kept else "none is without one"
+    return f"{start}: mIoU {whole.miou:.3f} on all, {rest}."
+
+
 def leaky_and_honest(run: OpenedRun) -> tuple[Tested, Tested] | None:
     """The run and the newest finished one of the same recipe and budget whose samples were divided the other way, the one with
     copies first; None where there is no such pair."""

@@ -20,7 +20,7 @@ def counts_by_threshold(probs: Probs, truth: Mask) -> list[PixelCounts]:
     tp_from, fp_from = overlap_by_level(probs, truth)
     counts = []
     for threshold in THRESHOLDS:
-        level = _level(threshold)
+        level = level_of(threshold)
         tp, fp = int(tp_from[level]), int(fp_from[level])
         counts.append(PixelCounts(tp, fp, int(tp_from[0]) - tp, int(fp_from[0]) - fp))
     return counts
@@ -35,7 +35,7 @@ def mask_at(probs: Probs, threshold: float) -> Mask:
     """(H, W) bool. Raises ValueError unless 0 < threshold < 1."""
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
-    return probs >= _level(threshold)
+    return probs >= level_of(threshold)
 
 
 def read_probs(path: Path) -> Probs:
@@ -46,7 +46,8 @@ def read_probs(path: Path) -> Probs:
         return np.array(image)
 
 
-def _level(threshold: float) -> int:
+def level_of(threshold: float) -> int:
+    """The least grey that counts as predicted at this threshold."""
     return int(np.ceil(threshold * 256 - 1e-9))
 
 

@@ -21,7 +21,8 @@ from training.runs import execution
 from training.runs.execution import examples, execute
 from training.runs.opened import OpenedRun
 from training.runs.runs import create_run, current_run, launch, progress_of, stop
-from training.scoring.evaluation import compare, evaluate, threshold_curve
+from training.scoring.curves import curves_of
+from training.scoring.evaluation import compare, evaluate
 from training.scoring.figures import write_failures
 from training.scoring.stored_probs import THRESHOLDS, counts_by_threshold, mask_at, read_probs, to_uint8
 from training.scoring.thresholds import SURE, best_cut, best_of
@@ -98,7 +99,7 @@ def test_evaluation_scores_what_it_writes(workspace, store, finished):
     assert written[0].name.endswith(("__segment_crack.png", "__segment_taping_area.png"))
     figures = write_failures(OpenedRun(workspace, finished), "test", 2)
     assert {path.name for path in figures} == {f"{c}_{w}.png" for c in table["class_name"].unique() for w in ("best", "worst")}
-    curve = threshold_curve(OpenedRun(workspace, finished), "test")
+    curve = curves_of(OpenedRun(workspace, finished), "test").thresholds
     assert set(curve["threshold"]) == set(THRESHOLDS)
     same = compare(store, finished, finished, "test")["overall"]
     assert (same["better"], same["worse"]) == (0, 0)

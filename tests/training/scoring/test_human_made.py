@@ -9,7 +9,8 @@ from core.masks.mask import decode_rle
 from data.store.records import NewLabel
 from data.workspace import Workspace
 from training.runs.opened import OpenedRun
-from training.scoring.evaluation import summary, threshold_curve
+from training.scoring.curves import curves_of
+from training.scoring.evaluation import summary
 from training.scoring.scores import by_truth
 
 
@@ -53,6 +54,6 @@ def test_the_threshold_curve_leaves_them_out_too(desk, add_run, tmp_path):
         path = OpenedRun(workspace, "r").folder.probs_path("test", sample)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((decode_rle(desk.label(sample).rle) * sure).astype(np.uint8)).save(path)
-    every, human = (threshold_curve(OpenedRun(workspace, "r"), "test", which)["miou"].unique() for which in ("all", "human"))
+    every, human = (curves_of(OpenedRun(workspace, "r"), "test", which).thresholds["miou"].unique() for which in ("all", "human"))
     assert human.tolist() == [0.0]
     assert every.tolist() == [0.5]

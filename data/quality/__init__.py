@@ -1,0 +1,1 @@
+"""Data quality: photos and labels measured once, and what in them wants a look."""
