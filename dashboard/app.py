@@ -11,7 +11,11 @@ from dashboard.state import page, sentences
 
 HOME = "overview"
 SECTIONS = {
-    "": {"overview": ("Overview", ":material/home:"), "prompt_lab": ("Prompt lab", ":material/science:")},
+    "": {
+        "overview": ("Overview", ":material/home:"),
+        "prompt_lab": ("Prompt lab", ":material/science:"),
+        "site_report": ("Site report", ":material/summarize:"),
+    },
     "Data": {"data_report": ("Data", ":material/dataset:"), "exchange": ("Import and export", ":material/swap_horiz:")},
     "Train": {
         "train": ("Train", ":material/model_training:"),

@@ -42,6 +42,42 @@ def miou_curves(epochs: list[dict[str, Any]]) -> go.Figure:
     return _styled(figure)
 
 
+def rate_curves(epochs: list[dict[str, Any]]) -> go.Figure:
+    """Learning rate, and photos a second on an axis of its own, by epoch."""
+    figure = go.Figure()
+    rates = [epoch["lr"] for epoch in epochs]
+    figure.add_scatter(x=_numbers(epochs), y=rates, mode="lines+markers", name="learning rate", line={"color": PALETTE[0]})
+    speeds = [epoch["samples_per_second"] for epoch in epochs]
+    second = {"color": PALETTE[1], "dash": "dot"}
+    figure.add_scatter(x=_numbers(epochs), y=speeds, mode="lines+markers", name="photos a second", line=second, yaxis="y2")
+    figure.update_layout(yaxis2={"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False})
+    figure.update_xaxes(title="epoch").update_yaxes(rangemode="tozero", selector={"anchor": "x"})
+    return _styled(figure, 240)
+
+
+def load_curves(epochs: list[dict[str, Any]]) -> go.Figure:
+    """How busy the machine was, by epoch: CPU in %, and GB of memory of the training on an axis of its own."""
+    known = [epoch for epoch in epochs if "load" in epoch]
+    figure = go.Figure()
+    for key, name, colour, axis in (("cpu", "CPU, %", PALETTE[2], "y"), ("memory_gb", "memory, GB", PALETTE[3], "y2")):
+        values = [epoch["load"][key] for epoch in known]
+        figure.add_scatter(x=_numbers(known), y=values, mode="lines+markers", name=name, line={"color": colour}, yaxis=axis)
+    figure.update_layout(yaxis2={"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False})
+    figure.update_xaxes(title="epoch").update_yaxes(rangemode="tozero", selector={"anchor": "x"})
+    return _styled(figure, 240)
+
+
+def runs_curves(runs: Mapping[str, list[dict[str, Any]]]) -> go.Figure:
+    """Validation mIoU of several runs, by epoch. runs: the epochs of each, by its name."""
+    figure = go.Figure()
+    for number, (name, epochs) in enumerate(runs.items()):
+        line = {"color": PALETTE[number % len(PALETTE)], "dash": ("solid", "dash", "dot")[number // len(PALETTE) % 3]}
+        values = [epoch["val_miou"] for epoch in epochs]
+        figure.add_scatter(x=_numbers(epochs), y=values, mode="lines+markers", name=name, line=line)
+    figure.update_xaxes(title="epoch").update_yaxes(title="validation mIoU", rangemode="tozero")
+    return _styled(figure, 320)
+
+
 def iou_histogram(scores: pd.DataFrame) -> go.Figure:
     """How many samples have which IoU, by class. Columns used: iou, class_name."""
     figure = px.histogram(

@@ -1,45 +1,76 @@
-"""Train: choose labels, checkpoint and settings, launch, and watch the curves grow."""
+"""Train: choose labels, checkpoint and settings, launch, watch the curves and the masks grow; compare, name, clone, delete runs."""
 
 import streamlit as st
 
 from core.models.names import COMPACT, PUBLISHED
 from core.settings import Settings
-from dashboard.charts import loss_curves, miou_curves
+from dashboard.charts import load_curves, loss_curves, miou_curves, rate_curves, runs_curves
 from dashboard.forms import settings_form
-from dashboard.state import go_to, open_workspace, pick_run, sentences
+from dashboard.gallery import legend
+from dashboard.state import go_to, open_workspace, pick_run, say_after_rerun, sentences, show_said
+from data.store.records import Run
 from training.config import load_config, make_config, shipped_configs
+from training.runs.folder import RunFolder
 from training.runs.opened import OpenedRun
-from training.runs.runs import ACTIVE, current_run, current_runs, history, launch, progress_of, relaunch, stop
+from training.runs.runs import ACTIVE, current_run, current_runs, delete, history, launch, progress_of, relaunch, stop
 
 workspace = open_workspace()
 store = workspace.store
 st.title("Train")
+show_said()
 if store.counts().empty:
     st.info("There is nothing to train on yet. Import an export: `drywall-qa prepare RAW_DIR`", icon=":material/upload:")
+
+
+@st.dialog("Delete this run?")
+def ask_delete(run: Run) -> None:
+    st.write(f"**{run.name}** `{run.id}`: its checkpoint, curves, scores and pictures are gone for good. Labels stay.")
+    if st.button("Delete it", type="primary", icon=":material/delete:"):
+        with sentences():
+            delete(OpenedRun(workspace, run.id))
+        del st.query_params["run"]
+        say_after_rerun(f"{run.name} is deleted.")
+
+
+def actions(run: Run) -> None:
+    active, folder = run.status in ACTIVE, OpenedRun(workspace, run.id).folder
+    if active and st.button("Stop", icon=":material/stop:", help="After the step it is in; the best checkpoint stays"):
+        with sentences():
+            stop(store, run.id)
+    can_go_on = run.status in ("failed", "stopped") and folder.last_state.is_file()
+    if can_go_on and st.button("Resume", icon=":material/play_arrow:", help="Go on after the last whole epoch"):
+        with sentences():
+            relaunch(OpenedRun(workspace, run.id))
+            st.rerun()
+    if run.best_epoch and not active and st.button("Browse failures", icon=":material/image_search:"):
+        go_to("failures", run=run.id)
+    if st.button("Clone", icon=":material/content_copy:", help="A new run from these settings"):
+        go_to("train", run=run.id, clone=run.id)
+    with st.popover("Name", icon=":material/edit:"):
+        name = st.text_input("Name", run.name, max_chars=60, key=f"rename_{run.id}")
+        note = st.text_area("Note", run.note, max_chars=2000, key=f"note_{run.id}")
+        if st.button("Keep", key=f"keep_{run.id}") and name.strip():
+            store.update_run(run.id, name=name.strip(), note=note)
+            st.rerun(scope="app")
+    if not active and st.button("Delete", icon=":material/delete:"):
+        ask_delete(run)
 
 
 @st.fragment(run_every=2.0)
 def watch(run_id: str) -> None:
     """Everything about one run; looks again every two seconds while the run is active."""
     run = current_run(store, run_id)
-    events = OpenedRun(workspace, run_id).folder.read_events()
-    progress = progress_of(events)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}", width="stretch")
-        if run.status in ACTIVE and st.button(
-            "Stop", icon=":material/stop:", help="After the step it is in; the best checkpoint stays"
-        ):
-            with sentences():
-                stop(store, run_id)
-        can_go_on = run.status in ("failed", "stopped") and OpenedRun(workspace, run_id).folder.last_state.is_file()
-        if can_go_on and st.button("Resume", icon=":material/play_arrow:", help="Go on after the last whole epoch"):
-            with sentences():
-                relaunch(OpenedRun(workspace, run_id))
-                st.rerun()
-        if run.best_epoch and run.status not in ACTIVE and st.button("Browse failures", icon=":material/image_search:"):
-            go_to("failures", run=run_id)
+    folder = OpenedRun(workspace, run_id).folder
+    progress = progress_of(folder.read_events())
+    st.markdown(f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}")
+    if run.note:
+        st.caption(run.note)
+    with st.container(horizontal=True):
+        actions(run)
     if run.status == "failed":
         st.error(run.reason, icon=":material/error:")
+    elif run.status == "queued" and run.reason:
+        st.info(f"{run.reason[0].upper()}{run.reason[1:]}.", icon=":material/hourglass:")
     if run.status in ACTIVE:
         left = f", about {progress.seconds_left / 60:.0f} min left" if progress.seconds_left is not None else ""
         st.progress(progress.share, text=f"{progress.what}{left}")
@@ -49,6 +80,12 @@ def watch(run_id: str) -> None:
     left_column, right_column = st.columns(2)
     left_column.plotly_chart(loss_curves(progress.epochs, progress.steps), key=f"loss_{run_id}")
     right_column.plotly_chart(miou_curves(progress.epochs), key=f"miou_{run_id}")
+    if progress.epochs:
+        masks_by_epoch(folder)
+        with st.expander("Learning rate, speed and load", icon=":material/speed:"):
+            left_column, right_column = st.columns(2)
+            left_column.plotly_chart(rate_curves(progress.epochs), key=f"rate_{run_id}")
+            right_column.plotly_chart(load_curves(progress.epochs), key=f"load_{run_id}")
     if run.status not in ACTIVE and st.session_state.get("watched_active") == run_id:
         del st.session_state["watched_active"]
         st.rerun()  # the history below changes once, when the run ends
@@ -56,12 +93,37 @@ def watch(run_id: str) -> None:
         st.session_state["watched_active"] = run_id
 
 
+def masks_by_epoch(folder: RunFolder) -> None:
+    """A few validation photos as the model saw them after each epoch."""
+    epochs = folder.watched_epochs()
+    if not epochs:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        following = st.toggle("Newest", True, key=f"newest_{folder.root.name}", help="The last epoch, as it comes")
+        if following or len(epochs) < 2:
+            epoch = epochs[-1]
+        else:
+            epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch_{folder.root.name}", width=420)
+        st.caption(f"after epoch {epoch}", width="content")
+        legend()
+    pictures = sorted(folder.watched(epoch).glob("*.webp"), key=lambda path: int(path.stem))
+    for place, picture in zip(st.columns(6), pictures, strict=False):
+        place.image(str(picture), caption=f"sample {picture.stem}", width="stretch")
+
+
 runs = current_runs(store)
-with st.expander("New run", expanded=not runs, icon=":material/add:"):
+cloned = next((run for run in runs if run.id == st.query_params.get("clone")), None)
+with st.expander("New run", expanded=not runs or cloned is not None, icon=":material/add:"):
     first, second, third = st.columns(3)
     names = shipped_configs()
-    base = first.selectbox("Recipe", names, index=names.index("quick"), help="Where the settings below start from")
-    recipe = load_config(base)
+    if cloned is not None:
+        with sentences():
+            recipe = OpenedRun(workspace, cloned.id).config
+        base = f"as run {cloned.id}"
+        first.text_input("Recipe", base, disabled=True, help="Where the settings below start from")
+    else:
+        base = first.selectbox("Recipe", names, index=names.index("quick"), help="Where the settings below start from")
+        recipe = load_config(base)
     current = "the labels as they are now (frozen under a new name)"
     label_set = second.selectbox("Label set", [current, *(s.name for s in store.label_sets())], help="What the run learns from")
     known = [COMPACT, PUBLISHED, *(f"run {run.id}" for run in runs if run.best_epoch)]
@@ -81,7 +143,9 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
         if isinstance(defaults, Settings) and section != "split":  # that one is `prepare`'s
             with st.expander(type(recipe).model_fields[section].description or section, expanded=section == "train"):
                 values[section] = settings_form(defaults, f"{section}_{base}")
-    if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
+    if st.button(
+        "Launch", type="primary", icon=":material/rocket_launch:", help="At once, or when the runs before it have ended"
+    ):
         with sentences():
             checkpoint = str(start)
             if checkpoint.startswith("run "):
@@ -93,6 +157,18 @@ with st.expander("New run", expanded=not runs, icon=":material/add:"):
 
 if runs:
     watch(pick_run(runs))
+    trained = {run.id: run for run in runs if run.best_epoch or run.status in ACTIVE}
+    if len(trained) > 1:
+        st.subheader("Runs side by side")
+        chosen = st.multiselect(
+            "Runs", list(trained), list(trained)[:3], format_func=lambda key: f"{trained[key].name} ({key})", max_selections=12
+        )
+        if chosen:
+            curves = {
+                f"{trained[key].name} ({key[-4:]})": progress_of(OpenedRun(workspace, key).folder.read_events()).epochs
+                for key in chosen
+            }
+            st.plotly_chart(runs_curves(curves))
     st.subheader("History")
     st.dataframe(
         history(runs),

@@ -56,6 +56,9 @@ class RunConfig(Settings):
     name: str = Field("published", min_length=1, max_length=60, description="A name for people; the run gets its own id")
     checkpoint: str = Field("CIDAS/clipseg-rd64-refined", description='"compact", a CLIPSeg folder or a hub id')
     label_set: str | None = Field(None, description="Frozen label set to train on; empty freezes the current labels")
+    mlflow_tracking_uri: str | None = Field(
+        None, description="MLflow server that hears of the run; empty: what MLFLOW_TRACKING_URI says, or none"
+    )
     synonyms: dict[str, tuple[str, ...]] = Field(PUBLISHED_SYNONYMS, description="Prompts by class; the first evaluates")
     model: ModelSettings = Field(ModelSettings(), description="What trains, the decoder's shape, the full-resolution branch")
     train: TrainSettings = Field(TrainSettings(), description="The training loop; defaults as published")

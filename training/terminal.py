@@ -157,6 +157,17 @@ def store_table(document: dict[str, Any]) -> Table:
     return table
 
 
+def sweep_table(document: dict[str, Any]) -> Table:
+    """One row a trial, the best first."""
+    rows = document["trials"]
+    tried = [key for key in rows[0] if key not in ("run", "state", "val_miou", "epochs")]
+    table = Table("run", *tried, "val mIoU", "epochs", "state", caption=f"best: {document['best'] or 'none'}")
+    for row in rows:
+        values = (f"{row[key]:.4g}" if isinstance(row[key], float) else str(row[key]) for key in tried)
+        table.add_row(row["run"], *values, _number(row["val_miou"]), str(row["epochs"]), row["state"])
+    return table
+
+
 def prompts_table(document: dict[str, Any]) -> Table:
     """mIoU of each prompt with each class's labels."""
     classes = list(document["samples"])

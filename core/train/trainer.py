@@ -65,12 +65,14 @@ def train(
     save_best: Callable[[PromptSegmenter], None],
     save_state: Callable[[State], None] = lambda state: None,
     resume_from: State | None = None,
+    after_epoch: Callable[[PromptSegmenter, int], None] = lambda segmenter, epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
     features: FeatureCache | None = None,
     scoring_seconds: float = 0.0,
 ) -> Outcome:
     """Train what is not frozen until the epochs, the minutes or the patience run out; `save_best` is called at each best val
-    mIoU, `save_state` after every epoch. Under `accelerate launch` all processes call it; the first one's calls count.
+    mIoU, `save_state` and `after_epoch` (with the number of the epoch) after every epoch. Under `accelerate launch` all processes
+    call it; the first one's calls count.
 
     scoring_seconds: what the caller will take once the training has ended, of `config.minutes`.
     Raises DrywallError when the loss is not finite or explodes, or when the minutes leave none to train.
@@ -180,6 +182,8 @@ def train(
         state.weights = {name: value.detach() for name, value in segmenter.named_parameters() if value.requires_grad}
         state.optimizer, state.scheduler = optimizer.state_dict(), scheduler.state_dict()
         save_state(state)
+        if accelerator.is_main_process:
+            after_epoch(accelerator.unwrap_model(model), epoch)
     return Outcome(state.best_epoch, state.best_miou, state.epoch, time.monotonic() - began, stopped)
 
 

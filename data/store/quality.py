@@ -11,7 +11,6 @@ from data.store import tables as t
 from data.store.database import Database
 from data.store.labels import COUNTING, counting_revisions
 
-
 MEASURED = ("brightness", "sharpness", "cut_outs", "area", "parts", "islands", "width_px", "dark")
 
 

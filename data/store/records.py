@@ -122,6 +122,7 @@ class Run:
     best_val_miou: float | None = None
     seconds: float | None = None
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import RequestError
@@ -154,6 +154,16 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
     def update_run(self, run_id: str, **changes: Any) -> None:
         with self._transaction() as session:
             session.execute(update(t.RunRow).where(t.RunRow.id == run_id).values(**changes))
+
+    def delete_run(self, run_id: str) -> None:
+        """The run and all that was scored with it; its folder is the caller's. Raises RequestError for an unknown id."""
+        self.run(run_id)
+        with self._transaction() as session:
+            scored = list(session.scalars(select(t.ScoreRow.sample_id).where(t.ScoreRow.run_id == run_id)))
+            for table in (t.ScoreRow, t.SlotRow, t.DoubtRow):
+                session.execute(delete(table).where(table.run_id == run_id))
+            session.execute(delete(t.RunRow).where(t.RunRow.id == run_id))
+            renew_standings(session, scored)
 
     def runs(self) -> list[Run]:
         """Newest first."""

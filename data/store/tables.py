@@ -159,6 +159,7 @@ class RunRow(Base):
     best_val_miou: Mapped[float | None]
     seconds: Mapped[float | None]
     reason: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class ScoreRow(Base):

@@ -55,6 +55,9 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE samples ADD COLUMN lot FLOAT DEFAULT 0 NOT NULL",
         "ALTER TABLE workspace ADD COLUMN leaking_groups INTEGER DEFAULT 0 NOT NULL",
     ),
+    (  # what people write beside a run
+        "ALTER TABLE runs ADD COLUMN note VARCHAR DEFAULT '' NOT NULL",
+    ),
 )
 
 SCHEMA_VERSION = 1 + len(UPGRADES)

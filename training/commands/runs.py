@@ -1,6 +1,7 @@
 """Runs: trained, resumed, scored, compared, reported, pushed."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import psutil
@@ -9,9 +10,10 @@ import typer
 from core.errors import RequestError
 from data.workspace import Workspace
 from training.commands.options import JsonOption, SetOption, SplitOption, WorkspaceOption, app
-from training.config import load_config
+from training.config import RunConfig, load_config
 from training.runs.opened import OpenedRun
-from training.terminal import comparison_table, emit, metrics_table, progress, runs_table, show_event, stderr
+from training.runs.runs import check_resumable
+from training.terminal import comparison_table, emit, metrics_table, progress, runs_table, show_event, stderr, sweep_table
 
 LOW_PRIORITY = psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else 10
 """Of processes that train, who also leave one of more than two cores alone: people at the dashboard come first."""
@@ -22,15 +24,21 @@ def train(
     workspace: WorkspaceOption,
     config: Annotated[str, typer.Argument(help="A shipped configuration or a YAML file")] = "published",
     set_: SetOption = None,
+    sweep: Annotated[Path | None, typer.Option(help="YAML file of settings to try, one run each (docs/sweeps.md)")] = None,
     queued: Annotated[str, typer.Option(hidden=True, help="Execute a run the dashboard queued")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Train and score the test split; prints the run's id."""
-    from training.runs.execution import agreed
-    from training.runs.runs import create_run
-
+    """Train and score the test split; prints the run's id. Waits while another run of the workspace has the machine."""
     opened = Workspace.open(workspace)
-    run_id = queued or agreed(lambda: create_run(opened, load_config(config, set_ or [])).id)
+    if sweep is not None:
+        return _sweep(opened, load_config(config, set_ or []), sweep, as_json)
+    if queued:
+        run_id = queued
+    else:
+        from training.runs.execution import agreed
+        from training.runs.runs import create_run
+
+        run_id = agreed(lambda: create_run(opened, load_config(config, set_ or [])).id)
     _execute(OpenedRun(opened, run_id), as_json)
 
 
@@ -41,15 +49,37 @@ def resume(run: str, workspace: WorkspaceOption, as_json: JsonOption = False) ->
     _execute(OpenedRun(opened, run), as_json, resume=True)
 
 
-def _execute(run: OpenedRun, as_json: bool, *, resume: bool = False) -> None:
-    import torch
-    from accelerate import PartialState
+def _sweep(workspace: Workspace, config: RunConfig, path: Path, as_json: bool) -> None:
+    from training.runs.sweep import load_sweep, run_sweep
 
-    from training.runs.execution import execute
+    settings = load_sweep(path)
+    _be_modest()
+    with progress() as on_progress:
+        document = run_sweep(workspace, config, settings, partial(show_event, on_progress))
+    emit(document, as_json, sweep_table(document))
+
+
+def _be_modest() -> None:
+    """Low priority, and with more than two cores one is left free."""
+    import torch
 
     psutil.Process().nice(LOW_PRIORITY)
     if (threads := torch.get_num_threads()) > 2:
         torch.set_num_threads(threads - 1)
+
+
+def _execute(run: OpenedRun, as_json: bool, *, resume: bool = False) -> None:
+    from training.runs.turn import wait_for_turn
+
+    if resume:
+        check_resumable(run)
+    if not wait_for_turn(run, lambda reason: stderr.print(f"run {run.id}: {reason}", soft_wrap=True)):
+        return
+    from accelerate import PartialState
+
+    from training.runs.execution import execute
+
+    _be_modest()
     stderr.print(f"run {run.id} on {run.record.label_set}")
     with progress() as on_progress:
         outcome = execute(run, partial(show_event, on_progress), resume=resume)
@@ -144,6 +174,32 @@ def report(run: str, workspace: WorkspaceOption, split: SplitOption = "test", as
 
     files = write_report(OpenedRun(Workspace.open(workspace), run), split)
     document = {"pdf": str(files.pdf), "html": str(files.html)}
+    emit(document, as_json, "\n".join(document.values()))
+
+
+@app.command()
+def report_site(
+    photos: Annotated[Path, typer.Argument(help="A folder of photos, no labels needed")],
+    run: Annotated[str, typer.Option(help="Whose checkpoint looks at them")],
+    workspace: WorkspaceOption,
+    out: Annotated[Path, typer.Option(help="Folder for report.pdf, report.html and findings.csv")] = Path("site-report"),
+    px_per_mm: Annotated[float | None, typer.Option(help="Pixels a millimetre takes, on all photos")] = None,
+    scales: Annotated[Path | None, typer.Option(help="CSV file with columns photo and px_per_mm, for single photos")] = None,
+    title: Annotated[str, typer.Option(help="What stands above it")] = "Site report",
+    as_json: JsonOption = False,
+) -> None:
+    """Report on photos of a site: masks, crack widths, lengths of joints, and which photos need a person first."""
+    from training.inference.folder import photos_in
+    from training.report.site import read_scales, write_site_report
+
+    opened = OpenedRun(Workspace.open(workspace), run)
+    if not photos.is_dir():
+        raise RequestError(f"{photos} is no folder; name the folder of the site's photos")
+    named = [(path.name, path) for path in photos_in(photos)]
+    of_single = read_scales(scales) if scales else {}
+    with progress() as on_progress:
+        paths = write_site_report(opened, named, out, title=title, px_per_mm=px_per_mm, scales=of_single, on_progress=on_progress)
+    document = {path.suffix[1:]: str(path) for path in paths}
     emit(document, as_json, "\n".join(document.values()))
 
 

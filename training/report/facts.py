@@ -16,7 +16,9 @@ from data.store.records import LabelSet, Run
 from training.runs.opened import OpenedRun
 from training.scoring.causes import FAILED_BELOW_IOU, Cause, cause_of, measure
 from training.scoring.evaluation import summary
-from training.scoring.leakage import Tested, leaky_and_honest
+from training.scoring.leakage import Tested, leaky_and_honest, on_test, own_sentence, without_copies
+from training.scoring.prompts import asked_prompts
+from training.scoring.slices import slices
 from training.scoring.stored_probs import Probs, mask_at
 
 
@@ -35,7 +37,8 @@ class Sight:
 class Facts:
     """provenance: environment.json, empty for a run that was made without it. model: the checkpoint's config.json and,
     under "branch", the branch's. checkpoint: file name to sha256. causes: why each failed sample failed, by its id. leakage: this
-    run and one of the same recipe that was divided the other way, the leaky one first."""
+    run and one of the same recipe that was divided the other way, the leaky one first. without_copies: in a sentence, this run on its
+    test samples that have no copy in train. slices, prompts: of `training.scoring.slices` and, where somebody asked, `.prompts`."""
 
     opened: OpenedRun
     run: Run
@@ -49,6 +52,9 @@ class Facts:
     checkpoint: dict[str, str]
     causes: dict[int, Cause]
     leakage: tuple[Tested, Tested] | None
+    without_copies: str
+    slices: pd.DataFrame
+    prompts: dict[str, Any] | None
 
     @property
     def made_at(self) -> datetime:
@@ -104,6 +110,9 @@ def gather(opened: OpenedRun, split: str) -> Facts:
         {path.name: _sha256(path) for path in weights},
         causes,
         leaky_and_honest(opened) if split == "test" else None,
+        own_sentence(whole, without_copies(opened)) if split == "test" and (whole := on_test(opened)) else "",
+        slices(scores, store.quality()),
+        asked_prompts(opened, split),
     )
 
 

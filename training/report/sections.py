@@ -1,11 +1,9 @@
 """The report's sections: what a client reads, made from the facts."""
 
-import io
 from collections import Counter
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
 from core.metrics.table import MEAN_KEYS, MEAN_TITLES, METRICS, TITLES
 from training.config import RunConfig, dump_config
@@ -25,15 +23,17 @@ from training.report.document import (
     Tiles,
 )
 from training.report.facts import Facts
+from training.report.pictures import jpeg
 from training.report.verdict import SPLIT_NAMES, count, interval, verdict
 from training.scoring.causes import FAILED_BELOW_IOU
+from training.scoring.evaluation import flat_settings
 from training.scoring.figures import TRUE_POSITIVE, paint, paint_agreement
 from training.scoring.leakage import Tested, sentence
 
 OVERLAP = ("iou", "dice", "precision", "recall")
 THIN = tuple(m.key for m in METRICS if m.key not in OVERLAP and (m.headline or m.key == "ceiling"))
 SHOWN_EACH = 3
-TILE_PX = 420
+SLICES_SHOWN = 8
 EXPORTS_ACROSS = 6
 
 
@@ -193,20 +193,13 @@ def _training(facts: Facts) -> list[Block]:
 
 
 def _changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
-    ours, published = _flat(config.model_dump(mode="json")), _flat(RunConfig().model_dump(mode="json"))
+    ours, published = flat_settings(config.model_dump(mode="json")), flat_settings(RunConfig().model_dump(mode="json"))
     skipped = ("name", "label_set", "synonyms")
     return [
         (key, _number(value), _number(published.get(key)))
         for key, value in ours.items()
         if value != published.get(key) and not key.startswith(skipped)
     ]
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _results(facts: Facts) -> list[Block]:
@@ -224,10 +217,46 @@ def _results(facts: Facts) -> list[Block]:
         blocks.append(Bullets(tuple(f"{m.title}: {m.meaning}" for m in METRICS if m.key in THIN)))
     if facts.leakage:
         blocks += [Subheading("Leaky and honest"), Paragraph(sentence(facts.leakage)), _leakage_table(facts.leakage)]
+    if facts.without_copies:
+        blocks.append(Paragraph(facts.without_copies))
     alt = f"IoU of {len(facts.scores)} samples, median {facts.scores['iou'].median():.3f}."
     spread = Picture(charts.score_spread(facts.scores), "svg", alt)
     blocks.append(Figure("How IoU spreads: samples by IoU (left), share of samples at or below an IoU (right).", spread))
-    return blocks
+    return [*blocks, *_slices(facts), *_prompts(facts)]
+
+
+def _slices(facts: Facts) -> list[Block]:
+    """The worst of them; none where no slice holds enough source photos."""
+    rows = tuple(
+        (
+            row.slice,
+            row.class_name,
+            _metric(row.samples),
+            _metric(row.source_photos),
+            _metric(row.miou),
+            "–" if pd.isna(row.low) else f"{row.low:.2f} to {row.high:.2f}",
+            "yes" if row.worse else "",
+        )
+        for row in facts.slices.head(SLICES_SHOWN).itertuples()
+    )
+    if not rows:
+        return []
+    header = ("slice", "class", "samples", "source photos", "mIoU", "95% interval", "worse than its class")
+    return [Table("Where the run is worst: slices of the split, by mIoU.", header, rows, (1,))]
+
+
+def _prompts(facts: Facts) -> list[Block]:
+    """How the run answers to every prompt, where that was asked."""
+    if facts.prompts is None:
+        return []
+    classes = list(facts.prompts["samples"])
+    rows = tuple(
+        (prompt, facts.prompts["prompts"][prompt] or "no class", *(_metric(of_class.get(name)) for name in classes))
+        for prompt, of_class in facts.prompts["miou"].items()
+    )
+    counts = ", ".join(f"{number} of {name}" for name, number in facts.prompts["samples"].items())
+    caption = f"mIoU of each prompt with each class's labels, on {counts}. A prompt should find its own class alone."
+    return [Table(caption, ("prompt", "asks for", *classes), rows, (1,))]
 
 
 def _leakage_table(pair: tuple[Tested, Tested]) -> Table:
@@ -349,7 +378,7 @@ def _gallery(facts: Facts, scores: pd.DataFrame, height_mm: int = 50) -> Gallery
             ("label", paint(sight.photo, sight.truth, TRUE_POSITIVE)),
             ("prediction", paint_agreement(sight.photo, sight.truth, sight.prediction)),
         )
-        pictures = tuple(Picture(_jpeg(view), "jpg", f"{name} of sample {score.sample_id}") for name, view in views)
+        pictures = tuple(Picture(jpeg(view), "jpg", f"{name} of sample {score.sample_id}") for name, view in views)
         rows.append((f"Sample {score.sample_id}, {score.file_name}. {_scores(score)}", pictures))
     return Gallery(("photo", "label", "prediction"), tuple(rows), height_mm)
 
@@ -360,14 +389,6 @@ def _scores(score: Any) -> str:
     text = f"IoU {score.iou:.3f}, Dice {score.dice:.3f}"
     near = score.tolerant_f1_2px
     return text if near is None or pd.isna(near) else f"{text}, tolerant F1 {near:.3f}"
-
-
-def _jpeg(photo: Any) -> bytes:
-    image = Image.fromarray(photo)
-    image.thumbnail((TILE_PX, TILE_PX))
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=82)
-    return buffer.getvalue()
 
 
 def _metric(value: Any) -> str:

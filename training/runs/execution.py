@@ -6,9 +6,7 @@ import io
 import json
 import logging
 import os
-import signal
 import statistics
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,6 +19,7 @@ import psutil
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
+from PIL import Image
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import DrywallError, RequestError
@@ -47,14 +46,26 @@ from training.runs.opened import OpenedRun
 from training.runs.provenance import record_provenance
 from training.runs.runs import check_resumable
 from training.runs.scratch import SCRATCH, untrained_segmenter
+from training.runs.trackers import Tracker
+from training.runs.turn import listen_for_stop
 from training.scoring.evaluation import evaluate
+from training.scoring.figures import paint_agreement
 from training.scoring.thresholds import SURE, best_cut, save_thresholds
 
 logger = logging.getLogger(__name__)
+WATCHED_OF_A_CLASS, WATCHED_PX = 3, 320
 
 
-def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: None, *, resume: bool = False) -> Outcome:
-    """Train the queued run in this process, then score the test split. SIGTERM and Ctrl-C stop it after the step it is in.
+def execute(
+    run: OpenedRun,
+    on_event: Callable[[Event], None] = lambda event: None,
+    *,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+    score: bool = True,
+) -> Outcome:
+    """Train the queued run in this process, then score the test split, unless score says otherwise. SIGTERM, Ctrl-C and should_stop
+    end it after the step it is in.
 
     Whatever happens is written to the run: state, reason, best epoch. resume: go on after its last whole epoch. Under
     `accelerate launch` every process calls this; the first one writes. Raises DrywallError when the work fails.
@@ -62,7 +73,7 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
     if resume:
         check_resumable(run)
     store, folder, first = run.store, run.folder, PartialState().is_main_process
-    process = psutil.Process()
+    process, tracker = psutil.Process(), None
 
     def record(**changes: Any) -> None:
         if first:
@@ -72,6 +83,8 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
         if first:
             folder.append_event(event)
             on_event(event)
+            if tracker is not None:
+                tracker.hear(event)
 
     record(
         status="running",
@@ -81,18 +94,21 @@ def execute(run: OpenedRun, on_event: Callable[[Event], None] = lambda event: No
         pid=os.getpid(),
         pid_started=process.create_time(),
     )
-    stopping = _listen_for_stop()
+    stopping = listen_for_stop()
     try:
         config = run.config
+        tracker = Tracker(run) if first else None
         formats = json.loads(agreed(lambda: json.dumps(_formats(folder, config))))
         if first:
             record_provenance(store, folder.environment, formats)
-        outcome = _train(run, _in_format(config, formats), tell, stopping.is_set, resume)
+        outcome = _train(run, _in_format(config, formats), tell, lambda: stopping.is_set() or should_stop(), resume)
         if first and outcome.best_epoch and not outcome.stopped:
             _choose_thresholds(run, tell)
-        if first and outcome.best_epoch and not outcome.stopped and _labelled(run, "test"):
+        if first and score and outcome.best_epoch and not outcome.stopped and _labelled(run, "test"):
             tell({"event": "scoring"})
-            evaluate(run, "test")
+            found = evaluate(run, "test")
+            miou = {name: row["miou"] for name, row in {**found["classes"], "all": found["overall"]}.items()}
+            tell({"event": "scored", "miou": miou})
     except Exception as error:
         reason = _reason(error, run.id)
         with contextlib.suppress(OSError, SQLAlchemyError):  # on a full disk nothing can be written; it is said below
@@ -235,6 +251,8 @@ def _train(
     val_set = PromptedDataset(val_examples, config.synonyms, settings.size_px, train=False)
 
     def listen(event: Event) -> None:
+        if event["event"] == "epoch":
+            event = event | {"load": _load()}
         if event["event"] != "step" or event["step"] % max(1, event["steps"] // 20) == 0:
             tell(event)
 
@@ -252,10 +270,38 @@ def _train(
         save_best=save,
         save_state=lambda state: _write_state(folder.last_state, state),
         resume_from=state,
+        after_epoch=partial(_watch, run, config, _watched(val_examples)),
         should_stop=should_stop,
         features=_feature_cache(run.workspace, segmenter, config),
         scoring_seconds=_scoring_seconds(segmenter, config, val_examples, tested) if settings.minutes else 0.0,
     )
+
+
+def _watched(examples: Sequence[Example]) -> list[Example]:
+    """The same few of each class in every epoch."""
+    by_class: dict[str, list[Example]] = {}
+    for example in sorted(examples, key=lambda one: one.sample_id):
+        by_class.setdefault(example.class_name, []).append(example)
+    return [example for name in sorted(by_class) for example in by_class[name][:WATCHED_OF_A_CLASS]]
+
+
+def _watch(run: OpenedRun, config: RunConfig, watched: Sequence[Example], segmenter: PromptSegmenter, epoch: int) -> None:
+    """Paint what the model sees of the watched photos now, so that one can see the masks form."""
+    predictor, folder = Predictor(segmenter, config.inference), run.folder.watched(epoch)
+    for example in watched:
+        photo, truth = example.read()
+        found = predictor.predict(photo, [config.synonyms[example.class_name][0]])[0].mask(config.train.threshold)
+        picture = Image.fromarray(paint_agreement(photo, truth, found))
+        picture.thumbnail((WATCHED_PX, WATCHED_PX))
+        buffer = io.BytesIO()
+        picture.save(buffer, format="WEBP", quality=80, method=2)
+        write_atomically(folder / f"{example.sample_id}.webp", buffer.getvalue(), lasting=False)
+
+
+def _load() -> dict[str, float]:
+    """How busy the machine is: cpu in % since the last look, memory of this process and free in GB."""
+    memory = psutil.virtual_memory()
+    return {"cpu": psutil.cpu_percent(), "memory_gb": psutil.Process().memory_info().rss / 1e9, "free_gb": memory.available / 1e9}
 
 
 def _tell_seams(tell: Callable[[Event], None], what: str, done: int, total: int) -> None:
@@ -334,11 +380,3 @@ def make_segmenter(config: RunConfig) -> PromptSegmenter:
     segmenter.freeze_backbone(not config.model.train_backbone)
     segmenter.unfreeze_blocks(config.model.unfreeze_blocks)
     return segmenter
-
-
-def _listen_for_stop() -> threading.Event:
-    stopping = threading.Event()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
-    return stopping

@@ -71,6 +71,19 @@ class RunFolder:
         """Class to threshold, as chosen on validation (`training.scoring.thresholds`)."""
         return self.best_checkpoint / "thresholds.json"
 
+    @property
+    def tensorboard(self) -> Path:
+        """`tensorboard --logdir runs` finds all of them."""
+        return self.root / "tensorboard"
+
+    def watched(self, epoch: int) -> Path:
+        """Small pictures of a few validation photos as the model saw them after an epoch, SAMPLE.webp each."""
+        return self.root / "watched" / f"{epoch:05d}"
+
+    def watched_epochs(self) -> list[int]:
+        """Those of which there are pictures, rising."""
+        return sorted(int(path.name) for path in (self.root / "watched").glob("[0-9]*"))
+
     def report(self, suffix: str) -> Path:
         return self.root / f"report.{suffix}"
 

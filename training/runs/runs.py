@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,15 @@ def stop(store: Store, run_id: str) -> None:
     os.kill(run.pid, signal.SIGTERM)
 
 
+def delete(run: OpenedRun) -> None:
+    """The run, its scores and its folder, for good. Raises RequestError while it is active."""
+    record = current_run(run.store, run.id)
+    if record.status in ACTIVE and record.pid is not None:
+        raise RequestError(f"run {run.id} is {record.status}; stop it before deleting it")
+    run.store.delete_run(run.id)
+    shutil.rmtree(run.folder.root, ignore_errors=True)
+
+
 def current_run(store: Store, run_id: str) -> Run:
     """The run as it is now: one whose process is gone without a word has failed, and is recorded so."""
     return _with_liveness(store, store.run(run_id))
@@ -110,6 +120,7 @@ def history(runs: Iterable[Run]) -> pd.DataFrame:
             "validation mIoU": run.best_val_miou,
             "minutes": run.seconds and run.seconds / 60,
             "started": run.started_at,
+            "note": run.note,
             "reason": run.reason,
         }
         for run in runs

@@ -169,15 +169,15 @@ def flipped(both: pd.DataFrame) -> pd.DataFrame:
 
 def config_difference(run: OpenedRun, other: OpenedRun) -> pd.DataFrame:
     """The settings in which two runs differ: columns setting, and a run's id each; what both have alike is left out."""
-    one, two = (_flat(opened.record.config) for opened in (run, other))
+    one, two = (flat_settings(opened.record.config) for opened in (run, other))
     keys = [key for key in {**one, **two} if one.get(key) != two.get(key)]
     rows = [(key, str(one.get(key, "-")), str(two.get(key, "-"))) for key in keys]
     return pd.DataFrame(rows, columns=["setting", run.id, other.id])
 
 
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_settings(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"train": {"lr": 1}}` as `{"train.lr": 1}`."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= flat_settings(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
