@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def changed(self, **values: Any) -> Self:
         """A copy with other values, checked like any: `settings.changed(name="a", train={"epochs": 3})`; of a section the keys

@@ -6,6 +6,7 @@ import streamlit as st
 from core.errors import DrywallError
 from core.photos import Photo
 from dashboard.gallery import LABEL_COLOUR, shrink, truth_of
+from dashboard.state import plain
 from data.store.records import LabelRevision, Sample
 from data.store.store import Store
 from training.scoring.figures import paint, paint_agreement
@@ -25,7 +26,7 @@ def show_history(store: Store, sample: Sample, photo: Photo) -> None:
     for place, revision in enumerate(revisions):
         with columns[place % PER_ROW].container(border=True):
             st.image(shrink(paint(photo, truth_of(sample.id, revision.number), LABEL_COLOUR), 320), width="stretch")
-            st.markdown(f"**{revision.number}** · {revision.author} · {revision.created_at:%d %b %H:%M}")
+            st.markdown(f"**{revision.number}** · {plain(revision.author)} · {revision.created_at:%d %b %H:%M}")
             st.caption(" · ".join(_facts(revision)))
             if revision.number != sample.revision and st.button(
                 "Restore", key=f"restore_{sample.id}_{revision.number}", icon=":material/history:"
@@ -62,7 +63,7 @@ def _restore(store: Store, sample: Sample, revision: LabelRevision) -> None:
         author = st.session_state.get("reviewer", "")
         saved = store.restore(sample.id, revision.number, based_on=sample.revision, author=author)
     except DrywallError as error:  # the page goes on below: what was drawn on it stays
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return
     st.session_state[f"restored_{sample.id}"] = f"Revision {revision.number} is revision {saved.number} now."
     st.rerun()

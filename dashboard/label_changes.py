@@ -8,6 +8,7 @@ import streamlit as st
 from core.masks.mask import Mask, decode_rle
 from core.photos import Photo
 from dashboard.gallery import LABEL_COLOUR, photo_of, shrink, truth_of
+from dashboard.state import plain
 from data.exchange.label_import import LabelChange
 from data.store.store import Store
 from training.scoring.figures import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, paint, paint_agreement
@@ -47,7 +48,7 @@ def show_changes(store: Store, changes: Sequence[LabelChange], left_out: set[int
             words, choice = st.columns([5, 1], vertical_alignment="center")
             difference = change.difference
             words.markdown(
-                f"**{change.file_name}** · {change.class_name} · IoU {difference.iou:.3f} · "
+                f"**{plain(change.file_name)}** · {change.class_name} · IoU {difference.iou:.3f} · "
                 f"{difference.added_px:,} px added, {difference.removed_px:,} removed · "
                 f"{change.old_px:,} px before, {change.new_px:,} after"
             )

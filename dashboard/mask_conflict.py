@@ -7,6 +7,7 @@ from core.masks.strokes import apply_patch, patch_between
 from core.photos import Photo
 from dashboard.gallery import LABEL_COLOUR, photo_of, truth_of
 from dashboard.mask_editor import Opening, reopen
+from dashboard.state import plain
 from data.store.store import Store
 from training.scoring.figures import paint
 
@@ -34,7 +35,7 @@ def show_conflict(store: Store, opening: Opening, name: str) -> None:
     with left:
         st.image(_picture(photo, mine), caption="Yours, the draft", width="stretch")
     with middle:
-        st.image(_picture(photo, theirs), caption=f"Theirs, revision {newest.number} by {newest.author}", width="stretch")
+        st.image(_picture(photo, theirs), caption=f"Theirs, revision {newest.number} by {plain(newest.author)}", width="stretch")
         if st.button("Take theirs", width="stretch", help="Your draft is dropped"):
             store.drop_draft(draft)
             reopen(store, sample, name)

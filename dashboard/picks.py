@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.state import go_to, say_after_rerun, sentences
+from dashboard.state import go_to, plain, say_after_rerun, sentences
 from data.exchange.export import EXPORTS, TABLES, export_bytes, export_name
 from data.workspace import Workspace
 
@@ -83,7 +83,9 @@ def views_menu(workspace: Workspace, page: str, name: str) -> None:
     with st.popover("Views", icon=":material/bookmarks:"):
         for view in store.views(page):
             with st.container(horizontal=True, vertical_alignment="center"):
-                if st.button(view.name, key=f"view_{view.name}", help=f"by {view.author}, {view.created_at:%d %b %Y}"):
+                if st.button(
+                    plain(view.name), key=f"view_{view.name}", help=f"by {plain(view.author)}, {view.created_at:%d %b %Y}"
+                ):
                     go_to(page, **view.query)
                 if st.button("", key=f"drop_{view.name}", icon=":material/delete:", help="Forget this view"):
                     store.drop_view(view.name)

@@ -147,6 +147,14 @@ def _keep_name() -> None:
     st.session_state["name"] = st.session_state["reviewer"]
 
 
+def plain(text: object) -> str:
+    """A text from outside, such as a file's or a person's name, as it stands: nothing in it is markup for Streamlit's Markdown."""
+    return _MARKUP.sub(lambda found: "\\" + found[0], " ".join(str(text).split()))
+
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|<>~$:&]")
+
+
 def say_after_rerun(sentence: str) -> None:
     """Run the page again, then show the sentence for a moment."""
     st.session_state["sentence"] = sentence
@@ -165,5 +173,5 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except DrywallError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         st.stop()

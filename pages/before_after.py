@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard.charts import gain_points
 from dashboard.gallery import agreement_tile, legend
-from dashboard.state import go_to, open_workspace, pick_run, say_after_rerun, sentences, show_said
+from dashboard.state import go_to, open_workspace, pick_run, plain, say_after_rerun, sentences, show_said
 from training.config import load_config, shipped_configs
 from training.review.before_after import gains, paired_samples, score_missing, unscored_splits, what_fixes_bought
 from training.runs.opened import OpenedRun
@@ -129,7 +129,7 @@ chosen = st.dataframe(
 )
 row = each.iloc[chosen.selection.rows[0] if chosen.selection.rows else 0]
 sample = store.sample(int(row.sample_id))
-st.markdown(f"**{sample.file_name}** · {row['part']} · gain {row.gain:+.3f}")
+st.markdown(f"**{plain(sample.file_name)}** · {row['part']} · gain {row.gain:+.3f}")
 legend()
 pictures = st.columns(2)
 for place, run_id, word in ((pictures[0], old_id, "old"), (pictures[1], new_id, "new")):

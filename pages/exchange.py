@@ -6,10 +6,11 @@ import streamlit as st
 
 from dashboard.gallery import legend
 from dashboard.label_changes import COLOURS, show_changes
-from dashboard.state import open_workspace, pick_number, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import open_workspace, pick_number, plain, reviewer, say_after_rerun, sentences, show_said
 from data.exchange.export import TABLES, export_bytes, export_name
 from data.exchange.formats import FORMATS
-from data.exchange.label_import import LabelImport, read_upload, save_import
+from data.exchange.guarded import read_upload_guarded
+from data.exchange.label_import import LabelImport, save_import
 
 PER_PAGE = 6
 LEFT_OUT = "leave out"
@@ -90,7 +91,7 @@ def labels_in() -> None:
     kept = st.session_state.get("import")
     if kept is None or kept[0] != wanted:
         with sentences(), st.spinner("Comparing with the labels that are here"):
-            found = read_upload(store, upload.name, upload.getvalue(), offered.get(title), class_of, empty=empty)
+            found = read_upload_guarded(workspace, upload.name, upload.getvalue(), offered.get(title), class_of, empty=empty)
         st.session_state["import"] = kept = (wanted, found)
         ask_class, ask_empty = found.unknown_classes and not unknown, found.unsaid and unsaid not in st.session_state
         if ask_class:
@@ -100,7 +101,7 @@ def labels_in() -> None:
         if ask_class or ask_empty:
             st.rerun()
     found = kept[1]
-    st.markdown(f"**{upload.name}**, read as {FORMATS[found.form].title}")
+    st.markdown(f"**{plain(upload.name)}**, read as {FORMATS[found.form].title}")
     differences(found, "_".join(str(part) for part in wanted))
 
 

@@ -24,6 +24,7 @@ from dashboard.state import (
     pick_range,
     pick_run,
     place_in_order,
+    plain,
     reviewer,
     sentences,
     show_said,
@@ -86,7 +87,7 @@ def look_at(sample_id: int) -> None:
         return
     score = found.iloc[0]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{score.file_name}", width="stretch")
+        st.subheader(f"{plain(score.file_name)}", width="stretch")
         if st.button("Fix this mask", type="primary", icon=":material/brush:"):
             go_to("fix_masks", sample=sample_id, run=run_id)
         if st.button("Like this", icon=":material/join_inner:", help="The photos that look most like it to the model"):
@@ -152,9 +153,9 @@ def as_pictures(scores: pd.DataFrame) -> None:
                 )
                 st.image(tile, width="stretch")
                 st.markdown(f":small[**{headline(score)}**]")
-                st.caption(f"{score.class_name} · {short_name(score.file_name, 17)}")
+                st.caption(f"{score.class_name} · {plain(short_name(score.file_name, 17))}")
                 with st.container(horizontal=True, vertical_alignment="center"):
-                    if st.button("Open", key=f"open_{score.sample_id}", help=score.file_name):
+                    if st.button("Open", key=f"open_{score.sample_id}", help=plain(score.file_name)):
                         st.query_params["sample"] = str(score.sample_id)
                         st.rerun()
                     pick_box(score.sample_id)

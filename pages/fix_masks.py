@@ -10,7 +10,7 @@ from dashboard.history import show_history
 from dashboard.mask_conflict import show_conflict
 from dashboard.mask_editor import Prediction, make_ready, open_sample, save_draft, show_canvas
 from dashboard.sizes import prediction_size, show_sizes
-from dashboard.state import go_to, open_workspace, reviewer, sentences
+from dashboard.state import go_to, open_workspace, plain, reviewer, sentences
 from data.store.queue import QueuePlace
 from training.review.queue import QueueEntry, reasons_of, review_queue, take_next
 
@@ -62,7 +62,7 @@ def locked_because() -> str | None:
     try:
         store.take(sample.id, name)
     except LeaseError as error:
-        return f"{error.reviewer} has this sample now; you can look, or go on with the next one (N)."
+        return f"{plain(error.reviewer)} has this sample now; you can look, or go on with the next one (N)."
     return None
 
 
@@ -99,7 +99,7 @@ def done(action: Callable[[], object]) -> bool:
     except StaleRevisionError:
         st.rerun()
     except DrywallError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return False
     return True
 
@@ -114,8 +114,8 @@ def decide(state: str, comment: str) -> None:
 def desk() -> None:
     head, buttons = st.columns([4, 7], vertical_alignment="center")
     with head.container(key="which"):
-        about = f"{reason} · {sample.class_name} · {store.waiting_count()} wait · {sample.file_name} · {sample.split}"
-        st.title(f"Fix masks :gray[{about}]", anchor=False)
+        about = f"{reason} · {sample.class_name} · {store.waiting_count()} wait · {plain(sample.file_name)} · {sample.split}"
+        st.title(f"Fix masks :gray[{plain(about)}]", anchor=False)
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="small", key="decisions"):
         comment = st.text_input(
             "Comment", key=f"comment_{sample.id}", placeholder="Comment", label_visibility="collapsed", width=120

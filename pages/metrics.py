@@ -15,7 +15,7 @@ from dashboard.charts import (
     threshold_lines,
 )
 from dashboard.gallery import agreement_tile, legend
-from dashboard.state import open_workspace, pick, pick_run, say_after_rerun, sentences, show_said
+from dashboard.state import open_workspace, pick, pick_run, plain, say_after_rerun, sentences, show_said
 from training.report import write_report
 from training.runs.opened import OpenedRun
 from training.scoring.causes import FAILED_BELOW_IOU
@@ -113,12 +113,12 @@ def compare_with(other: str) -> None:
         legend()
     for score in turned.itertuples():
         with st.container(border=True):
-            st.markdown(f"{score.file_name} · {score.class_name} · IoU {score.iou:.3f} → {score.iou_other:.3f}")
+            st.markdown(f"{plain(score.file_name)} · {score.class_name} · IoU {score.iou:.3f} → {score.iou_other:.3f}")
             sides = ((run_id, score.threshold), (other, score.threshold_other))
             for place, (which, threshold) in zip(st.columns(2), sides, strict=True):
                 with sentences():
                     tile = agreement_tile(which, split, score.sample_id, score.current_revision, threshold, score.image_path)
-                place.image(tile, caption=runs[which].name, width="stretch")
+                place.image(tile, caption=plain(runs[which].name), width="stretch")
 
 
 with sentences():

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.state import go_to, open_workspace, page
+from dashboard.state import go_to, open_workspace, page, plain
 from training.review.attention import attention
 
 workspace = open_workspace()
@@ -29,7 +29,7 @@ with left:
     st.subheader("What wants attention")
     for number, item in enumerate(attention(store)):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{item.title}**  \n{item.why}", width="stretch")
+            st.markdown(f"**{plain(item.title)}**  \n{plain(item.why)}", width="stretch")
             if st.button(item.action, key=f"attention_{number}"):
                 go_to(item.page, **item.query)
 with right:
@@ -44,7 +44,7 @@ if not runs:
 for run in runs[:5]:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         score = f"validation mIoU {run.best_val_miou:.3f}" if run.best_val_miou is not None else run.reason or "no epoch yet"
-        st.markdown(f"**{run.name}** `{run.id}` · {run.status} · {run.label_set} · {score}", width="stretch")
+        st.markdown(f"**{plain(run.name)}** `{run.id}` · {run.status} · {plain(run.label_set)} · {score}", width="stretch")
         if st.button("Watch", key=f"watch_{run.id}"):
             go_to("train", run=run.id)
         if st.button("Failures", key=f"failures_{run.id}"):

@@ -11,7 +11,7 @@ from core.photos import PHOTO_SUFFIXES, read_photo
 from core.prompts import PUBLISHED_SYNONYMS
 from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
-from dashboard.state import open_workspace, sentences
+from dashboard.state import open_workspace, plain, sentences
 from training.inference.folder import predict_alone
 from training.inference.formats import prediction_format
 from training.inference.mask_files import mask_name
@@ -60,7 +60,7 @@ with sentences():
         st.session_state["looked"] = (asked, found)
     of, predictions = st.session_state.get("looked", (None, []))
     if of != asked:  # nothing is computed before it is asked for; a moved threshold needs no second look
-        st.image(photo, caption=name, width=480)
+        st.image(photo, caption=plain(name), width=480)
         st.stop()
 
 for number, prediction in enumerate(predictions):
@@ -90,4 +90,4 @@ for number, prediction in enumerate(predictions):
         caption=f"probability, highest {prediction.probs.max():.2f}, computed in {prediction.number_format}",
         width="stretch",
     )
-    columns[2].image(photo, caption=f"{Path(name).name[:40]} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")
+    columns[2].image(photo, caption=f"{plain(Path(name).name[:40])} ({photo.shape[1]} x {photo.shape[0]})", width="stretch")

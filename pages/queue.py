@@ -6,7 +6,18 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
-from dashboard.state import forget_place, go_to, open_workspace, pick, pick_run, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import (
+    forget_place,
+    go_to,
+    open_workspace,
+    pick,
+    pick_run,
+    plain,
+    reviewer,
+    say_after_rerun,
+    sentences,
+    show_said,
+)
 from data.store.queue import KINDS, QueueFilter, QueuePlace
 from data.store.records import REVIEW_STATES
 from training.review.doubts import measure_doubts, measure_prompts
@@ -76,9 +87,9 @@ def waiting_tiles() -> None:
         sample = samples[entry.sample_id]
         with columns[number % 4].container(border=True):
             st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
-            st.markdown(f"**{entry.reasons[0]}**")
-            st.caption(" · ".join([sample.class_name, sample.split, *entry.reasons[1:]]))
-            if st.button("Take", key=f"take_{sample.id}", help=sample.file_name):
+            st.markdown(f"**{plain(entry.reasons[0])}**")
+            st.caption(plain(" · ".join([sample.class_name, sample.split, *entry.reasons[1:]])))
+            if st.button("Take", key=f"take_{sample.id}", help=plain(sample.file_name)):
                 with sentences():
                     store.take(sample.id, name)
                 go_to("fix_masks", sample=sample.id, place=entry.place)
@@ -125,7 +136,7 @@ def accept_many() -> None:
         with columns[place % 6]:
             st.image(shrink(paint(photo_of(sample.image_path), proposal.mask, LABEL_COLOUR), 240), width="stretch")
             key = f"proposal_{source}_{run_id}_{sample.id}_{sample.revision}"
-            if st.checkbox(f"{proposal.confidence:.2f} · {sample.class_name}", True, key=key, help=sample.file_name):
+            if st.checkbox(f"{proposal.confidence:.2f} · {sample.class_name}", True, key=key, help=plain(sample.file_name)):
                 chosen.append(proposal.as_label)
     if len(sure) > PREVIEW:
         st.caption(f"The {PREVIEW} surest are shown; what is not shown is not accepted. Accept these, then look at the next.")
@@ -139,9 +150,9 @@ def accept_many() -> None:
 def bulk_actions() -> None:
     for batch in store.batches():
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            undone = f" · undone by {batch.undone_by}" if batch.undone_by else ""
-            what = f"**{batch.samples} proposals ({batch.tool}) accepted** by {batch.author}, {batch.created_at:%d %b %H:%M} UTC"
-            st.markdown(f"{what} · {batch.comment}{undone}", width="stretch")
+            undone = f" · undone by {plain(batch.undone_by)}" if batch.undone_by else ""
+            what = f"**{batch.samples} proposals ({batch.tool}) accepted** by {plain(batch.author)}, {batch.created_at:%d %b %H:%M} UTC"
+            st.markdown(f"{what} · {plain(batch.comment)}{undone}", width="stretch")
             if not batch.undone_by and st.button("Undo", key=f"undo_{batch.id}", icon=":material/undo:"):
                 with sentences():
                     back, left = store.undo_batch(batch.id, name)

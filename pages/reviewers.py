@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.charts import iou_strip
 from dashboard.gallery import photo_of, truth_of
-from dashboard.state import go_to, open_workspace, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import go_to, open_workspace, plain, reviewer, say_after_rerun, sentences, show_said
 from training.review.reviewers import agreement, honeypot_scores, plant_honeypots, throughput
 from training.scoring.figures import paint_agreement
 
@@ -90,6 +90,6 @@ else:
     masks = truth_of(sample.id, int(row.revision)), truth_of(sample.id, int(row.other_revision))
     caption = f"green: both, orange: only {row.other}, blue: only {row.reviewer}"
     picture = paint_agreement(photo_of(sample.image_path), *masks)
-    st.image(picture, caption=f"{sample.file_name} · IoU {row.iou:.3f} · {caption}", width=640)
+    st.image(picture, caption=f"{plain(sample.file_name)} · IoU {row.iou:.3f} · {caption}", width=640)
     if st.button("Open in Fix masks", icon=":material/brush:"):
         go_to("fix_masks", sample=sample.id)

@@ -7,7 +7,7 @@ from core.settings import Settings
 from dashboard.charts import load_curves, loss_curves, miou_curves, rate_curves, runs_curves
 from dashboard.forms import settings_form
 from dashboard.gallery import legend
-from dashboard.state import go_to, open_workspace, pick_run, say_after_rerun, sentences, show_said
+from dashboard.state import go_to, open_workspace, pick_run, plain, say_after_rerun, sentences, show_said
 from data.store.records import Run
 from training.config import load_config, make_config, shipped_configs
 from training.runs.folder import RunFolder
@@ -24,7 +24,7 @@ if store.counts().empty:
 
 @st.dialog("Delete this run?")
 def ask_delete(run: Run) -> None:
-    st.write(f"**{run.name}** `{run.id}`: its checkpoint, curves, scores and pictures are gone for good. Labels stay.")
+    st.write(f"**{plain(run.name)}** `{run.id}`: its checkpoint, curves, scores and pictures are gone for good. Labels stay.")
     if st.button("Delete it", type="primary", icon=":material/delete:"):
         with sentences():
             delete(OpenedRun(workspace, run.id))
@@ -62,15 +62,15 @@ def watch(run_id: str) -> None:
     run = current_run(store, run_id)
     folder = OpenedRun(workspace, run_id).folder
     progress = progress_of(folder.read_events())
-    st.markdown(f"**{run.name}** `{run.id}` · {run.status} · labels {run.label_set} · from {run.checkpoint}")
+    st.markdown(f"**{plain(run.name)}** `{run.id}` · {run.status} · labels {plain(run.label_set)} · from {plain(run.checkpoint)}")
     if run.note:
-        st.caption(run.note)
+        st.caption(plain(run.note))
     with st.container(horizontal=True):
         actions(run)
     if run.status == "failed":
-        st.error(run.reason, icon=":material/error:")
+        st.error(plain(run.reason), icon=":material/error:")
     elif run.status == "queued" and run.reason:
-        st.info(f"{run.reason[0].upper()}{run.reason[1:]}.", icon=":material/hourglass:")
+        st.info(f"{plain(run.reason[0].upper() + run.reason[1:])}.", icon=":material/hourglass:")
     if run.status in ACTIVE:
         left = f", about {progress.seconds_left / 60:.0f} min left" if progress.seconds_left is not None else ""
         st.progress(progress.share, text=f"{progress.what}{left}")

@@ -6,10 +6,12 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
 import logging
 import sys
 
+from rich.text import Text
+
 from core.errors import DrywallError
 from training.commands import dashboard, labels, models, runs  # noqa: F401  each registers its commands
 from training.commands.options import app
-from training.terminal import stderr
+from training.terminal import printable, stderr
 
 app.info.help = __doc__
 
@@ -20,7 +22,7 @@ def main() -> None:
     try:
         app()
     except DrywallError as error:
-        stderr.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        stderr.print(Text("error: ", "bold red") + Text(printable(str(error))), soft_wrap=True)
         sys.exit(error.exit_code)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from core.errors import RequestError
 from core.metrics.table import HEADLINE, MEAN_KEYS, MEAN_TITLES
@@ -21,7 +22,20 @@ from data.store.records import Problem
 from data.store.store import Store
 from training.scoring.tables import COUNTS, comparison_rows, metric_rows
 
-stderr, stdout = Console(stderr=True), Console()
+
+class PlainConsole(Console):
+    """Shows texts from outside as they are: no markup in them, no control characters, nothing looked for in a long one."""
+
+    def render_str(self, text: str, **keywords: Any) -> Text:
+        return super().render_str(printable(text), **{**keywords, "markup": False, "highlight": False, "emoji": False})
+
+
+def printable(text: str) -> str:
+    """Without what steers a terminal or cannot be written to it; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+stderr, stdout = PlainConsole(stderr=True, highlight=False), PlainConsole(highlight=False)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from scipy import ndimage
 from core.files import write_atomically
 
 Mask = NDArray[np.bool_]
-_FARTHEST_PX, _LONGEST_PX = 1e5, 2e7
+_FARTHEST_PX, _LONGEST_PX = 1e5, 2e6
 
 
 class Rle(TypedDict):

@@ -67,6 +67,17 @@ def set_sure(folder: Path, sure: float) -> None:
         _write_branch_settings(folder, BranchSettings.model_validate_json(path.read_text("utf-8")).changed(sure=sure))
 
 
+def _load_branch(folder: Path, text_dim: int) -> FullResolutionBranch | None:
+    """The one beside the weights, None where there is none."""
+    for name in (_BRANCH, _BRANCH_BEFORE):
+        if (folder / f"{name}.json").is_file():
+            config = BranchSettings.model_validate_json((folder / f"{name}.json").read_text("utf-8"))
+            branch = FullResolutionBranch(config, text_dim)
+            branch.load_state_dict(load_file(folder / f"{name}.safetensors"))
+            return branch
+    return None
+
+
 def _write_branch_settings(folder: Path, settings: BranchSettings) -> None:
     write_atomically(folder / f"{_BRANCH}.json", (settings.model_dump_json(indent=2) + "\n").encode())
 
@@ -117,18 +128,16 @@ class PromptSegmenter(nn.Module):
                 raise CheckpointError(f"{checkpoint} is a {model_type} checkpoint, not CLIPSeg; choose a CLIPSeg one")
             clipseg = CLIPSegForImageSegmentation.from_pretrained(source, use_safetensors=True, dtype=torch.float32)
             processor = CLIPSegProcessor.from_pretrained(source)
-        except (OSError, ValueError, KeyError) as error:
+            branch = _load_branch(Path(source), clipseg.config.projection_dim)
+            return cls(clipseg, processor, branch).eval()
+        except CheckpointError:
+            raise
+        except Exception as error:  # of damaged files transformers, torch and safetensors raise what they like
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise CheckpointError(
-                f"checkpoint {checkpoint} cannot be loaded ({str(error).splitlines()[0]}); "
+                f"checkpoint {checkpoint} cannot be loaded ({reason}); "
                 f'name a CLIPSeg folder, a hub id that this machine can reach, or "{COMPACT}"'
             ) from error
-        branch = None
-        for name in (_BRANCH, _BRANCH_BEFORE):
-            if (Path(source) / f"{name}.json").is_file():
-                config = BranchSettings.model_validate_json((Path(source) / f"{name}.json").read_text("utf-8"))
-                branch = FullResolutionBranch(config, clipseg.config.projection_dim)
-                branch.load_state_dict(load_file(Path(source) / f"{name}.safetensors"))
-        return cls(clipseg, processor, branch).eval()
 
     def save_pretrained(self, folder: Path, model_card: str) -> None:
         """A folder that plain transformers loads: weights, config, processor, model card; the branch beside them."""

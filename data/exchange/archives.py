@@ -1,16 +1,31 @@
 """Exports as they arrive: a ZIP archive unpacked for the time it is read, and the folder in it that matters."""
 
+import lzma
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import RequestError
 
-BROKEN_ARCHIVE = (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError)
+BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 """What zipfile raises for a damaged archive, a compression that it does not know and a password that it was not given."""
-_MOST_UNPACKED_BYTES = 50_000_000_000
+_MOST_UNPACKED_BYTES, _MOST_ENTRIES = 50_000_000_000, 500_000
+_PLENTY_BYTES, _MOST_RATIO = 200_000_000, 60
+"""Beyond the first an archive must not unpack to so many times its size: photos and masks hardly shrink, labels tenfold."""
 _SPLITS = ("train", "valid", "val", "test")
 
 
@@ -29,8 +44,12 @@ def unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 entries = archive.infolist()
                 size = sum(entry.file_size for entry in entries)
-                if size > _MOST_UNPACKED_BYTES:
-                    raise RequestError(f"{path} would unpack to {size / 1e9:.0f} GB; unpack it and name the folder")
+                if size > _MOST_UNPACKED_BYTES or (size > _PLENTY_BYTES and size > _MOST_RATIO * path.stat().st_size):
+                    raise RequestError(f"{path} would unpack to {size / 1e9:.1f} GB; unpack it and name the folder")
+                if len(entries) > _MOST_ENTRIES:
+                    raise RequestError(
+                        f"{path} holds {len(entries)} files, the limit is {_MOST_ENTRIES}; name the folder instead"
+                    )
                 for entry in entries:
                     entry.filename = entry.filename.replace("\\", "/")  # as Windows wrote it
                     if not is_junk(Path(entry.filename)):

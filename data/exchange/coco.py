@@ -21,7 +21,18 @@ from core.masks.mask import Mask, Rle, decode_rle, rle_area
 from core.masks.outlines import outlines
 from core.photos import exif_orientation
 from data.exchange.coco_shapes import draw_annotations, unite
-from data.exchange.labels import Incoming, Note, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, stated_size
+from data.exchange.labels import (
+    Incoming,
+    Note,
+    NotUsed,
+    OutgoingLabel,
+    Shape,
+    annotation_files,
+    copy_photo,
+    plain_text,
+    stated_size,
+    text_of_file,
+)
 from data.exchange.photo_names import FileFinder
 from data.exchange.placement import Exif, place
 
@@ -66,7 +77,7 @@ def read_coco(path: Path) -> CocoFile:
     """Raises AnnotationError when the file as a whole cannot be used."""
     document = _document(path)
     names = {
-        key: str(entry.get("name") or f"category {key}")
+        key: plain_text(entry.get("name") or f"category {_shown(key)}")
         for entry in document["categories"]
         if isinstance(entry, dict) and (key := _key(entry.get("id"))) is not None
     }
@@ -76,9 +87,9 @@ def read_coco(path: Path) -> CocoFile:
         if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str) or "id" not in entry:
             found.refused.append(("", f"image entry {number}", "it lacks an id or a file_name"))
         elif (key := _key(entry["id"])) is None:
-            found.refused.append((entry["file_name"], f"image entry {number}", f"its id {entry['id']!r} is no number"))
+            found.refused.append((entry["file_name"], f"image entry {number}", f"its id {_shown(entry['id'])} is no number"))
         elif key in photos:
-            found.refused.append((entry["file_name"], f"image {key}", "its id was used by an earlier image"))
+            found.refused.append((entry["file_name"], f"image {_shown(key)}", "its id was used by an earlier image"))
         else:
             photos[key] = CocoPhoto(key, entry["file_name"], stated_size(entry.get("height"), entry.get("width")))
     found.photos.extend(photos.values())
@@ -88,14 +99,14 @@ def read_coco(path: Path) -> CocoFile:
         if identity is None:
             found.refused.append(("", f"annotation entry {number}", "it is not an object with an id"))
             continue
-        item, photo = f"annotation {identity}", photos.get(_key(entry.get("image_id")))
+        item, photo = f"annotation {_shown(identity)}", photos.get(_key(entry.get("image_id")))
         category = _category(entry, names)
         if photo is None:
-            found.refused.append(("", item, f"its image_id {entry.get('image_id')!r} names no usable image"))
+            found.refused.append(("", item, f"its image_id {_shown(entry.get('image_id'))} names no usable image"))
         elif seen.get(identity) == entry:
             found.refused.append((photo.file_name, item, "its id was used by an earlier annotation, which it repeats"))
         elif category is None:
-            reason = f"its category {entry.get('category_id')!r} is not in the file's list"
+            reason = f"its category {_shown(entry.get('category_id'))} is not in the file's list"
             found.refused.append((photo.file_name, item, reason))
             photo.stray.append(item)
         else:
@@ -202,7 +213,7 @@ def write_coco(folder: Path, items: Iterable[tuple[str, Rle]], category: str, *,
 def _document(path: Path) -> dict[str, Any]:
     """The lists of images, annotations and categories, and whether the file says that all photos were looked at."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(text_of_file(path))
     except OSError as error:
         raise AnnotationError(f"{path} cannot be read ({error.strerror}); export it again") from error
     except (ValueError, RecursionError) as error:
@@ -221,7 +232,7 @@ def _key(value: Any) -> int | str | None:
     """An id however it is written (7, 7.0, "7"); None for what is none."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= 18:
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
@@ -231,4 +242,13 @@ def _category(annotation: dict[str, Any], names: dict[int | str, str]) -> str | 
     key = _key(annotation.get("category_id"))
     if names:
         return None if key is None else names.get(key)
-    return "" if key is None else f"category {key}"
+    return "" if key is None else f"category {_shown(key)}"
+
+
+def _shown(value: Any) -> str:
+    """As Python writes it, but not without end."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more digits than are written
+        return "of too many digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -13,9 +13,11 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from core.masks.mask import Rle, box_rle, decode_rle, drawable_ring, encode_rle, rle_area
-from core.photos import MAX_PIXELS
 from data.exchange.labels import stated_size
-from data.exchange.placement import Placement, is_resize
+from data.exchange.placement import MOST_STATED_PX, Placement, is_resize
+
+MOST_SHAPES = 20_000
+"""Of one class on one photo."""
 
 
 class Unusable(Exception):
@@ -71,6 +73,8 @@ def draw_annotations(annotations: Iterable[dict[str, Any]], size_hw: tuple[int, 
     for annotation in annotations:
         name = f"annotation {annotation['id']}"
         try:
+            if len(found.drawn) >= MOST_SHAPES:
+                raise Unusable(f"the photo has more than {MOST_SHAPES} shapes; what is beyond is left out")
             found.drawn.append((name, draw_annotation(annotation, size_hw)))
         except Speck as error:
             specks.append((name, str(error)))
@@ -134,12 +138,13 @@ def _draw_rle(rle: dict[str, Any], size_hw: tuple[int, int]) -> Drawn:
     """Both forms of COCO RLE, decoded here to run lengths first: malformed counts must not reach C code."""
     size = rle.get("size")
     own_hw = stated_size(*size) if isinstance(size, list) and len(size) == 2 else None
-    if own_hw is None or own_hw[0] * own_hw[1] > MAX_PIXELS or not is_resize(own_hw, size_hw):
-        raise Unusable(f"RLE has size {size}, the image is {list(size_hw)}")
+    most = max(MOST_STATED_PX, size_hw[0] * size_hw[1])
+    if own_hw is None or own_hw[0] * own_hw[1] > most or not is_resize(own_hw, size_hw):
+        raise Unusable(f"RLE has size {str(size)[:60]}, the image is {list(size_hw)}")
     height, width = own_hw
     counts = rle.get("counts")
     runs = _decompress(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
+    if not isinstance(runs, list) or not all(type(run) is int and 0 <= run <= height * width for run in runs):
         raise Unusable("RLE counts are malformed")
     if sum(runs) != height * width:
         raise Unusable(f"RLE counts add up to {sum(runs)} pixels, the image has {height * width}")
@@ -174,18 +179,32 @@ def _decompress(text: str) -> list[int]:
 
 def _draw_box(box: Any, size_hw: tuple[int, int]) -> Drawn:
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise Unusable(f"it has neither a usable segmentation nor a usable box (bbox is {box!r})")
+        raise Unusable(f"it has neither a usable segmentation nor a usable box (bbox is {_short(box)})")
     x, y, width, height = box
     rle = box_rle(box, size_hw)
     if not rle_area(rle):
-        raise (Speck if 0 <= width <= 1 and 0 <= height <= 1 else Unusable)(f"its box {box} covers no pixel of the photo")
+        raise (Speck if 0 <= width <= 1 and 0 <= height <= 1 else Unusable)(f"its box {_short(box)} covers no pixel of the photo")
     outside = x < -0.5 or y < -0.5 or x + width > size_hw[1] + 0.5 or y + height > size_hw[0] + 0.5
-    return Drawn(rle, "box", (f"its box {box} leaves the photo; clipped",) if outside else ())
+    return Drawn(rle, "box", (f"its box {_short(box)} leaves the photo; clipped",) if outside else ())
 
 
 def _as_text(rle: dict[str, Any]) -> Rle:
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def _short(value: Any) -> str:
+    """As Python writes it, but not without end."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more digits than are written
+        return "a value that cannot be written"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value) and abs(value) < 1e12
+    except OverflowError:  # a whole number that no float holds
+        return False

@@ -18,7 +18,19 @@ from defusedxml.ElementTree import parse
 from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
-from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, stated_size
+from data.exchange.labels import (
+    MOST_TEXT_BYTES,
+    Incoming,
+    NotUsed,
+    OutgoingLabel,
+    Shape,
+    annotation_files,
+    copy_photo,
+    draw_polygon,
+    plain_text,
+    stated_size,
+    untrusted,
+)
 from data.exchange.photo_names import FileFinder
 
 
@@ -66,33 +78,43 @@ def read(path: Path) -> Incoming:
 
 
 def _read_file(file: Path, incoming: Incoming) -> None:
+    if file.stat().st_size > MOST_TEXT_BYTES:
+        raise AnnotationError(f"it has more than {MOST_TEXT_BYTES / 1e6:.0f} MB; export it in parts")
     try:
         root = parse(file, forbid_dtd=True).getroot()
-    except (ParseError, DefusedXmlException, OSError, ValueError, LookupError) as error:
+    except (ParseError, DefusedXmlException, OSError, ValueError, LookupError, RecursionError) as error:
         raise AnnotationError(f"it cannot be read as XML ({error}); export it again as CVAT for images 1.1") from error
     if root.tag != "annotations" or root.find("track") is not None:
         raise AnnotationError("it is not CVAT for images 1.1; choose that format in CVAT's export")
     declared = {name for found in root.iterfind("meta/*/labels/label/name") if (name := (found.text or "").strip())}
     photos = FileFinder(file.parent)
-    for image in root.iterfind("image"):
-        name = image.get("name", "")
-        empty = {label for element in image.iterfind("empty") if (label := element.get("label"))}
-        shapes: dict[str, list[Shape]] = {label: [] for label in declared | empty}
-        tags = []
-        for number, element in enumerate(image, 1):
-            if element.tag == "tag":
-                tags.append(element.get("label", ""))
-            elif element.tag != "empty":
-                drawn = partial(_draw, element, f"{element.tag} {number}")
-                shapes.setdefault(element.get("label", "").strip(), []).append(drawn)
-        size_hw = stated_size(image.get("height"), image.get("width"))
-        if size_hw is None:
-            reason = f"its width {image.get('width')!r} or height {image.get('height')!r} is no number; export it again"
-            incoming.not_used.append(NotUsed(name or f"{file.name}: an image", reason))
-            continue
-        if tags and not any(shapes.values()):
-            incoming.not_used.append(NotUsed(name, f"it has the tag {', '.join(tags)} and no shape; a tag is no mask"))
-        incoming.add_photo(name, size_hw, shapes, photos.beside(name), says_empty=empty)
+    for number, image in enumerate(root.iterfind("image"), 1):
+        try:
+            with untrusted(f"image {number}"):
+                _read_image(image, file, declared, photos, incoming)
+        except AnnotationError as error:
+            incoming.not_used.append(NotUsed(plain_text(image.get("name", f"{file.name}: image {number}")), str(error)))
+
+
+def _read_image(image: Element, file: Path, declared: set[str], photos: FileFinder, incoming: Incoming) -> None:
+    name = image.get("name", "")
+    empty = {label for element in image.iterfind("empty") if (label := element.get("label"))}
+    shapes: dict[str, list[Shape]] = {label: [] for label in declared | empty}
+    tags = []
+    for number, element in enumerate(image, 1):
+        if element.tag == "tag":
+            tags.append(element.get("label", ""))
+        elif element.tag != "empty":
+            drawn = partial(_draw, element, f"{element.tag} {number}")
+            shapes.setdefault(element.get("label", "").strip(), []).append(drawn)
+    size_hw = stated_size(image.get("height"), image.get("width"))
+    if size_hw is None:
+        reason = f"its width {image.get('width')!r} or height {image.get('height')!r} is no number; export it again"
+        incoming.not_used.append(NotUsed(name or f"{file.name}: an image", reason))
+        return
+    if tags and not any(shapes.values()):
+        incoming.not_used.append(NotUsed(name, f"it has the tag {', '.join(tags)} and no shape; a tag is no mask"))
+    incoming.add_photo(name, size_hw, shapes, photos.beside(name), says_empty=empty)
 
 
 def _draw(element: Element, what: str, size_hw: tuple[int, int]) -> Mask:
@@ -124,7 +146,10 @@ def _decode(element: Element, what: str, size_hw: tuple[int, int]) -> Mask:
     inside = min(left, top) >= 0 and 0 < width <= size_hw[1] - left and 0 < height <= size_hw[0] - top
     if not inside:
         raise AnnotationError(f"{what} leaves the photo of {size_hw[1]}x{size_hw[0]} pixels; label this very photo")
-    runs = [int(run) for run in element.get("rle", "").split(",")]
+    texts = element.get("rle", "").split(",")
+    if len(texts) > width * height + 2 or max(map(len, texts)) > 20:
+        raise AnnotationError(f"{what} has run lengths that no mask of its box has; export it again")
+    runs = [int(run) for run in texts]
     if min(runs) < 0 or sum(runs) != width * height:
         raise AnnotationError(f"{what} has run lengths of {sum(runs)} pixels in a box of {width * height}; export it again")
     mask = np.zeros(size_hw, bool)

@@ -20,7 +20,7 @@ from data.exchange import coco
 from data.exchange.archives import innermost, unpacked
 from data.exchange.formats import FORMATS
 from data.exchange.guess import guess_format
-from data.exchange.labels import EVERY_CLASS, Incoming, IncomingLabel, Note, NotUsed
+from data.exchange.labels import EVERY_CLASS, Incoming, IncomingLabel, Note, NotUsed, plain_text, untrusted
 from data.exchange.photo_names import PhotoFinder
 from data.exchange.placement import Exif
 from data.store.records import LabelRevision, Sample
@@ -109,7 +109,8 @@ def read_import(
     with unpacked(path) as unpacked_path:
         place = innermost(unpacked_path)
         try:
-            incoming = FORMATS[form].read(place) if exif is None else coco.read(place, exif)
+            with untrusted(path.name):
+                incoming = FORMATS[form].read(place) if exif is None else coco.read(place, exif)
         except AnnotationError as error:
             raise RequestError(str(error)) from error
         found.skipped.extend(incoming.not_used)
@@ -176,14 +177,15 @@ def _compare(store: Store, incoming: Incoming, class_of: Mapping[str, str], empt
     for label in incoming.labels:
         class_name = class_of.get(label.class_name, label.class_name)
         try:
-            there = of_photo[finder.find(label.file_name, label.photo)]
+            with untrusted("its name"):
+                there = of_photo[finder.find(label.file_name, label.photo)]
             meant = list(there.values()) if label.class_name == EVERY_CLASS else [there.get(class_name)]
             if label.shapes and None in meant:  # a class that is merely declared needs no sample
                 if class_name not in (*classes, *found.unknown_classes):
                     found.unknown_classes.append(class_name)
                 raise AnnotationError(_no_sample(label, class_name, classes))
         except (AnnotationError, OSError) as error:
-            found.skipped.append(NotUsed(f"{label.file_name} ({class_name})", str(error)))
+            found.skipped.append(NotUsed(plain_text(f"{label.file_name} ({class_name})"), str(error)))
             continue
         for sample in filter(None, meant):
             by_sample.setdefault(sample.id, []).append(label)
@@ -206,7 +208,8 @@ def _compare_sample(sample: Sample, old: LabelRevision, labels: list[IncomingLab
             found.notes.append(Note(item, text))
         return
     try:
-        masks = [_drawn(label, sample) for label in said]
+        with untrusted("its label"):
+            masks = [_drawn(label, sample) for label in said]
     except (AnnotationError, OSError) as error:
         rest = f"; its {len(said)} labels are left out together" if len(said) > 1 else ""
         found.skipped.append(NotUsed(item, f"{error}{rest}"))

@@ -21,7 +21,18 @@ from core.errors import AnnotationError
 from core.files import write_atomically
 from core.masks.mask import Mask, Rle, decode_rle, rle_area
 from data.exchange.brush_rle import decode_brush, encode_brush
-from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon, stated_size
+from data.exchange.labels import (
+    Incoming,
+    NotUsed,
+    OutgoingLabel,
+    Shape,
+    annotation_files,
+    copy_photo,
+    draw_polygon,
+    stated_size,
+    text_of_file,
+    untrusted,
+)
 from data.exchange.photo_names import FileFinder
 
 _GEOMETRY = ("rle", "points", "x", "imageDataURL", "vertices")
@@ -55,16 +66,21 @@ def read(path: Path) -> Incoming:
     incoming = Incoming()
     for file in annotation_files(path, ".json"):
         try:
-            tasks = json.loads(file.read_bytes())
+            tasks = json.loads(text_of_file(file))
+        except AnnotationError as error:
+            incoming.not_used.append(NotUsed(file.name, str(error)))
+            continue
         except (OSError, ValueError, RecursionError) as error:
             incoming.not_used.append(NotUsed(file.name, f"it is not JSON ({error}); export it again as JSON"))
             continue
         tasks, photos = tasks if isinstance(tasks, list) else [tasks], FileFinder(file.parent)
         in_file = {name for task in tasks for region in _newest(task, []) for name in _names(region)}
         for number, task in enumerate(tasks, 1):
-            item = f"{file.name}: task {task.get('id', number) if isinstance(task, dict) else number}"
+            identity = task.get("id", number) if isinstance(task, dict) else number
+            item = f"{file.name}: task {identity if isinstance(identity, int) and abs(identity) < 10**18 else number}"
             try:
-                _read_task(task, in_file, photos, incoming, item)
+                with untrusted("it"):
+                    _read_task(task, in_file, photos, incoming, item)
             except AnnotationError as error:
                 incoming.not_used.append(NotUsed(item, str(error)))
     return incoming

@@ -1,6 +1,7 @@
 """What goes out to other labelling tools and comes back from them, whatever the format."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,9 @@ class IncomingLabel:
         """The union of the shapes, (H, W) bool. Raises AnnotationError if one of them cannot be drawn: a label is taken
         whole or not at all."""
         mask = np.zeros(size_hw, bool)
-        for shape in self.shapes:
-            mask |= shape(size_hw)
+        with untrusted("a shape"):
+            for shape in self.shapes:
+                mask |= shape(size_hw)
         return mask
 
 
@@ -104,6 +106,39 @@ class Incoming:
             if (name and drawn) or not (drawn or nameless):
                 meant = name != EVERY_CLASS and (says_empty is None or name in says_empty)
                 self.labels.append(IncomingLabel(file_name, name, size_hw, drawn, photo, meant))
+
+
+MOST_TEXT_BYTES = 200_000_000
+_LONGEST_NAME = 400
+
+
+def text_of_file(path: Path) -> bytes:
+    """An annotation file's bytes. Raises AnnotationError for one of more than MOST_TEXT_BYTES, OSError for one that cannot be read."""
+    if (size := path.stat().st_size) > MOST_TEXT_BYTES:
+        raise AnnotationError(
+            f"{path.name} has {size / 1e6:.0f} MB, the limit is {MOST_TEXT_BYTES / 1e6:.0f}; export it in parts"
+        )
+    return path.read_bytes()
+
+
+def plain_text(value: Any) -> str:
+    """A name from outside as text that can be shown and kept: no control characters, no half of a pair, an end."""
+    text = value if isinstance(value, str) else repr(value)
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: _LONGEST_NAME + 1])
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
+
+
+@contextmanager
+def untrusted(what: str) -> Iterator[None]:
+    """What goes wrong with one item of a file from outside, foreseen or not, is an AnnotationError that names it."""
+    try:
+        yield
+    except (AnnotationError, OSError):
+        raise
+    except MemoryError as error:
+        raise AnnotationError(f"{what} needs more memory than there is") from error
+    except Exception as error:
+        raise AnnotationError(f"{what} cannot be used ({type(error).__name__}: {plain_text(str(error))[:120]})") from error
 
 
 def stated_size(height: Any, width: Any) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from core.errors import AnnotationError, PhotoError
 from core.masks.mask import Mask, Rle, decode_rle, encode_rle, rle_area, write_mask_png
 from core.photos import MAX_PIXELS, PHOTO_SUFFIXES, photo_size_hw
 from core.prompts import PUBLISHED_SYNONYMS, slug
-from data.exchange.labels import Incoming, IncomingLabel, Note, NotUsed, OutgoingLabel, annotation_files
+from data.exchange.labels import Incoming, IncomingLabel, Note, NotUsed, OutgoingLabel, annotation_files, untrusted
 from data.exchange.mask_picture import ONE, OPAQUE, WHITE, UnclearMask, read_mask_picture
 
 _NO_PNG = frozenset(PHOTO_SUFFIXES) - {".png"}
@@ -57,7 +57,8 @@ def read(path: Path) -> Incoming:
             incoming.not_used.append(NotUsed(file.name, str(error)))
             continue
         try:
-            picture = read_mask_picture(file)
+            with untrusted("it"):
+                picture = read_mask_picture(file)
             found.append(_Found(file, parts[0], size_hw, encode_rle(picture.mask), picture.mark))
             marks[parts[0]].add(picture.mark)
         except AnnotationError as error:

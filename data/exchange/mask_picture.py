@@ -20,7 +20,7 @@ from core.masks.mask import Mask
 WHITE, ONE, OPAQUE = "white", "value 1", "opacity"
 _VOID = (224, 224, 192)
 """What Pascal VOC's palette gives to index 255, the border that belongs to no class."""
-_MOST_NAMED = 6
+_MOST_NAMED, _MOST_COLOURED_PX = 6, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,16 @@ def read_mask_picture(file: Path) -> MaskPicture:
         with Image.open(file) as opened:
             if opened.format != "PNG":
                 raise AnnotationError(f"it is {opened.format} inside, which may change a mask's values; save it as PNG")
+            if opened.mode not in ("L", "1", "I;16", "I") and opened.width * opened.height > _MOST_COLOURED_PX:
+                limit = _MOST_COLOURED_PX / 1e6
+                raise AnnotationError(
+                    f"it has more than {limit:.0f} megapixels in mode {opened.mode}; save it as one grey channel"
+                )
             bits = _bits(file)
             image = ImageOps.exif_transpose(opened)
-    except (OSError, ValueError, SyntaxError) as error:
+    except AnnotationError:
+        raise
+    except Exception as error:  # Pillow's decoders raise what they like on damaged files
         raise AnnotationError(f"it is damaged ({error}); export it again") from error
     rgba = image.convert("RGBA") if _alpha_varies(image) else None
     if bits == 16 and not image.mode.startswith("I"):
@@ -81,6 +88,8 @@ def _by_alpha(rgba: NDArray[np.uint8]) -> MaskPicture | None:
 def _by_colour(image: Image.Image) -> MaskPicture | None:
     if image.mode.startswith("I"):
         return _by_grey(np.array(image), 65535)
+    if image.mode in ("L", "1"):
+        return _by_grey(np.array(image.convert("L")), 255)
     colour = np.array(image.convert("RGBA").convert("RGB"))
     if (colour == colour[..., :1]).all():
         return _by_grey(colour[..., 0], 255)

@@ -13,6 +13,9 @@ from core.photos import PHOTO_SUFFIXES
 from data.store.records import Sample
 
 Item = TypeVar("Item")
+_LONGEST_PATH = 4000
+_LONGEST_STEM_BYTES = 180
+"""File systems take names of 255 bytes; prompts and suffixes come behind."""
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before an uploaded file's name
 
 
@@ -108,6 +111,8 @@ class FileFinder:
         out = PurePosixPath(plain).is_absolute() or PureWindowsPath(name).is_absolute() or ".." in plain.split("/")
         if out or "\0" in name:
             raise AnnotationError(f"its file_name {name!r} leads out of the export; only names inside the folder are read")
+        if len(name) > _LONGEST_PATH:
+            raise AnnotationError(f"its file_name has {len(name)} letters; no file is called so")
         exact = self._folder / name
         path = exact if _is_file(exact) else self._index().find(name)
         if path is None:
@@ -142,6 +147,10 @@ def _stored_name(sample: Sample) -> str:
     """The name it was imported under, its suffix changed where the photo had to be stored in another format."""
     name, suffix = PurePosixPath(_base(sample.file_name)), PurePosixPath(sample.image_path).suffix
     same = name.suffix.lower().replace("jpeg", "jpg") == suffix
+    stem = name.stem.encode(errors="replace")
+    if len(stem) > _LONGEST_STEM_BYTES:
+        digest = hashlib.sha256(stem).hexdigest()[:8]
+        return f"{stem[: _LONGEST_STEM_BYTES - 9].decode(errors='ignore')}_{digest}{suffix}"
     return name.name if same else f"{name.stem}{suffix}"
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from core.errors import AnnotationError
 from core.masks.mask import Mask
-from core.photos import MAX_PIXELS
 
+MOST_STATED_PX = 40_000_000
+"""A file may say any size: what is drawn at another than the photo's own is bounded."""
 Exif = Literal["upright", "stored"]
 """On which picture labels were drawn: the one EXIF's orientation turns upright, or the pixels as they are stored."""
 
@@ -68,8 +69,11 @@ def place(
     size_hw: the upright photo's. orientation: the photo file's, as EXIF counts (1: nothing to turn). exif: what somebody
     knows; None goes by the sizes. Raises AnnotationError when the stated size is no resize of the photo.
     """
-    if stated_hw is not None and stated_hw[0] * stated_hw[1] > MAX_PIXELS:
-        raise AnnotationError(f"the file says {_words(stated_hw)}, more than {MAX_PIXELS / 1e6:.0f} megapixels; export it again")
+    if stated_hw is not None and stated_hw not in (size_hw, size_hw[::-1]) and stated_hw[0] * stated_hw[1] > MOST_STATED_PX:
+        raise AnnotationError(
+            f"the file says {_words(stated_hw)}, the photo is {_words(size_hw)}; labels drawn on more than "
+            f"{MOST_STATED_PX / 1e6:.0f} megapixels of another size are not scaled; export it again"
+        )
     stored_hw = size_hw[::-1] if orientation >= 5 else size_hw
     fits_upright, fits_stored = (stated_hw is None or is_resize(stated_hw, hw) for hw in (size_hw, stored_hw))
     turned = orientation != 1 and (exif == "stored" or (exif is None and fits_stored and not fits_upright))
@@ -117,4 +121,4 @@ def _sources(drawn: int, placed: int) -> NDArray[np.int_]:
 
 
 def _words(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[1]}x{size_hw[0]}"
+    return "x".join(str(side) if side < 10**9 else f"over {10**9}" for side in size_hw[::-1])

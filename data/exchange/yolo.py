@@ -17,9 +17,20 @@ from core.files import write_atomically
 from core.masks.mask import Mask, decode_rle
 from core.masks.outlines import outlines
 from core.photos import PHOTO_SUFFIXES
-from data.exchange.labels import Incoming, NotUsed, OutgoingLabel, Shape, annotation_files, copy_photo, draw_polygon
+from data.exchange.labels import (
+    Incoming,
+    NotUsed,
+    OutgoingLabel,
+    Shape,
+    annotation_files,
+    copy_photo,
+    draw_polygon,
+    plain_text,
+    text_of_file,
+    untrusted,
+)
 
-_CLASSES, _SETTINGS = "classes.txt", "data.yaml"
+_CLASSES, _SETTINGS, _DEEPEST = "classes.txt", "data.yaml", 20
 _NAME_FILES = (_CLASSES, _SETTINGS, "data.yml", "dataset.yaml", "dataset.yml", "obj.names", "_darknet.labels")
 
 
@@ -58,19 +69,23 @@ def read(path: Path) -> Incoming:
         if file.name.lower() in _NAME_FILES or file.stem.lower().startswith("readme"):
             continue
         try:
-            lines = file.read_bytes().decode("utf-8-sig").splitlines()
+            lines = text_of_file(file).decode("utf-8-sig").splitlines()
+        except AnnotationError as error:
+            incoming.not_used.append(NotUsed(file.name, str(error)))
+            continue
         except (OSError, UnicodeDecodeError) as error:
             incoming.not_used.append(NotUsed(file.name, f"it cannot be read as text ({error}); export it again"))
             continue
         if _lists_photos(lines):
             continue
         try:
-            classes = _names_for(file, names)
-            shapes: dict[str, list[Shape]] = {name: [] for name in classes.values()}
-            for number, line in enumerate(lines, 1):
-                index, *rest = line.split() or [""]
-                if index:
-                    shapes[_class_of(index, classes, number)].append(partial(_draw, rest, f"line {number}"))
+            with untrusted("it"):
+                classes = _names_for(file, names)
+                shapes: dict[str, list[Shape]] = {name: [] for name in classes.values()}
+                for number, line in enumerate(lines, 1):
+                    index, *rest = line.split() or [""]
+                    if index:
+                        shapes[_class_of(index, classes, number)].append(partial(_draw, rest, f"line {number}"))
         except AnnotationError as error:
             incoming.not_used.append(NotUsed(file.name, str(error)))
             continue
@@ -82,7 +97,8 @@ def read(path: Path) -> Incoming:
 def _class_of(index: str, classes: dict[int, str], line: int) -> str:
     """The class of an index written as `3` or, by tools that save arrays, `3.0`."""
     try:
-        return classes[int(index) if index.isdecimal() else {float(key): key for key in classes}[float(index)]]
+        whole = index.isdecimal() and len(index) <= 18
+        return classes[int(index) if whole else {float(key): key for key in classes}[float(index)]]
     except (ValueError, KeyError) as error:
         known = ", ".join(map(str, sorted(classes)))
         raise AnnotationError(f"line {line} has class {index[:20]!r}, there are {known}; correct it") from error
@@ -115,10 +131,10 @@ def _names_by_folder(path: Path) -> dict[Path, dict[int, str]]:
         if file.name.lower() not in _NAME_FILES or not file.is_file():
             continue
         try:
-            text = file.read_text("utf-8-sig")
+            text = text_of_file(file).decode("utf-8-sig")
             names = _names_in_yaml(text) if file.suffix.lower() in (".yaml", ".yml") else text.splitlines()
             named = _by_index(names)
-        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError, OverflowError, yaml.YAMLError) as error:
             raise AnnotationError(f"the class names in {file} cannot be read ({error}); write {_CLASSES}") from error
         if named and found.setdefault(file.parent, named) != named:
             raise AnnotationError(f"{file.parent} holds two lists of class names that differ; remove the one that is wrong")
@@ -128,13 +144,19 @@ def _names_by_folder(path: Path) -> dict[Path, dict[int, str]]:
 
 
 def _names_in_yaml(text: str) -> Any:
+    """Raises ValueError for what no list of class names needs and what makes small files endless: references, deep nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            raise ValueError("it has references or is nested too deep")
     return (yaml.safe_load(text) or {}).get("names") or []
 
 
 def _by_index(names: Any) -> dict[int, str]:
     """A list counts from 0, a blank line included; a mapping says its indexes, as numbers or as text."""
     pairs = names.items() if isinstance(names, dict) else enumerate(names if isinstance(names, list) else [names])
-    return {int(index): name for index, value in pairs if value is not None and (name := str(value).strip())}
+    return {int(index): name for index, value in pairs if value is not None and (name := plain_text(value).strip())}
 
 
 def _names_for(file: Path, names: dict[Path, dict[int, str]]) -> dict[int, str]:

@@ -20,6 +20,7 @@ from core.prompts import PUBLISHED_SYNONYMS
 from data.exchange.archives import innermost
 from data.exchange.coco import ANNOTATION_FILE, CocoFile, CocoPhoto, read_coco
 from data.exchange.coco_shapes import draw_annotations, unite
+from data.exchange.labels import plain_text, untrusted
 from data.exchange.photo_names import FileFinder
 from data.exchange.placement import Exif, Placement, place
 from data.store.records import Problem
@@ -76,6 +77,7 @@ class Export:
     problems: list[Problem] = field(default_factory=list)
 
     def note(self, file_name: str, item: str, action: str, reason: str) -> None:
+        file_name, item, reason = plain_text(file_name), plain_text(item), plain_text(reason)
         self.problems.append(Problem(self.class_name, self.split, file_name, item, action, reason))
 
 
@@ -238,7 +240,8 @@ def _read_photos(
             size_hw, orientation, reason = seen[path]
             if size_hw is None:
                 raise PhotoError(reason)
-            placed = place(photo.stated_hw, size_hw, orientation, exif)
+            with untrusted("its size"):
+                placed = place(photo.stated_hw, size_hw, orientation, exif)
         except (PhotoError, AnnotationError) as error:
             first.note(photo.file_name, f"image {photo.key}", "refused", str(error))
             continue
@@ -247,7 +250,11 @@ def _read_photos(
             first.note(photo.file_name, f"image {photo.key}", action, placed.note)
         for export in exports:
             categories = [name for name, class_name in chosen.items() if class_name == export.class_name]
-            specks[export.class_name] += _read_photo(photo, path, placed, categories, export)
+            try:
+                with untrusted("what is drawn on it"):
+                    specks[export.class_name] += _read_photo(photo, path, placed, categories, export)
+            except (AnnotationError, OSError) as error:
+                export.note(photo.file_name, f"image {photo.key}", "refused", str(error))
     for export in exports:
         if count := specks[export.class_name]:
             export.note("", f"{count} annotations", "noted", "they are smaller than a pixel, beside others; left out")

@@ -87,7 +87,7 @@ def test_pictures_are_told_by_suffix_or_content(name, content, is_one, tmp_path)
         pytest.param(b"", "empty", id="zero-bytes"),
         pytest.param(b"not a picture", "not a picture", id="text"),
         pytest.param(encoded(Image.effect_noise((64, 64), 50), "JPEG")[:400], "damaged", id="truncated"),
-        pytest.param(encoded(Image.new("1", (20_000, 10_000))), "200 megapixels, the limit is 100", id="200-megapixel"),
+        pytest.param(encoded(Image.new("1", (20_000, 10_000))), "200 megapixels, the limit is", id="200-megapixel"),
     ],
 )
 def test_bad_photos_are_refused_in_a_sentence(content, words):

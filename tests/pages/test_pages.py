@@ -34,6 +34,7 @@ TO_DO = {
     "prompt_lab": "Upload a photo",
     "queue": "drywall-qa prepare RAW_DIR",
     "reviewers": "Begin on the Queue page",
+    "site_report": "Launch one on the Train page",
     "train": "drywall-qa prepare RAW_DIR",
 }
 

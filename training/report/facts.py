@@ -111,7 +111,7 @@ def gather(opened: OpenedRun, split: str) -> Facts:
         causes,
         leaky_and_honest(opened) if split == "test" else None,
         own_sentence(whole, without_copies(opened)) if split == "test" and (whole := on_test(opened)) else "",
-        slices(scores, store.quality()),
+        slices(scores),
         asked_prompts(opened, split),
     )
 

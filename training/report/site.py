@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,6 @@ import pandas as pd
 from core.errors import PhotoError, RequestError
 from core.files import write_atomically
 from core.masks.mask import Mask
-from core.models.predictor import Prediction
 from core.photos import read_photo
 from core.progress import Progress, silent
 from core.sizes.band_size import BandSize, band_size
@@ -27,6 +27,9 @@ from training.report.pictures import jpeg
 from training.report.verdict import count
 from training.runs.opened import OpenedRun
 from training.scoring.figures import FALSE_POSITIVE, TRUE_POSITIVE, paint
+
+if TYPE_CHECKING:
+    from core.models.predictor import Prediction
 
 JOINTS = "taping"
 SURE = 0.8
@@ -134,7 +137,7 @@ def look(run: OpenedRun, name: str, source: Path | bytes, px_per_mm: float | Non
     return PhotoFound(name, px_per_mm, found, tuple(pictures))
 
 
-def _class_found(prediction: Prediction, mask: Mask, threshold: float) -> ClassFound:
+def _class_found(prediction: "Prediction", mask: Mask, threshold: float) -> ClassFound:
     probs = prediction.probs
     hinted = float(((probs >= _HINT) & (probs < threshold)).mean())
     if not mask.any():

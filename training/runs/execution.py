@@ -340,7 +340,12 @@ def _write_state(path: Path, state: State) -> None:
 
 
 def _read_state(path: Path) -> State:
-    state = State(**torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        state = State(**torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # of a damaged file torch raises what it likes
+        raise RequestError(
+            f"{path} is damaged, so the run cannot go on where it stopped; start a new run from its best checkpoint instead"
+        ) from error
     before = "refiner."  # what the branch was called before 0.2
     state.weights = {f"branch.{n.removeprefix(before)}" if n.startswith(before) else n: w for n, w in state.weights.items()}
     return state

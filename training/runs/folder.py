@@ -98,6 +98,11 @@ class RunFolder:
         """What the photos of a split are like (`training.scoring.likeness`)."""
         return self.evaluation(split) / "features.npz"
 
+    @property
+    def copied(self) -> Path:
+        """JSON: the test samples that had a copy among the photos trained on, when the run was scored."""
+        return self.evaluation("test") / "copied.json"
+
     def prompts(self, split: str) -> Path:
         """How the run answers to every prompt (`training.scoring.prompts`)."""
         return self.evaluation(split) / "prompts.json"

@@ -1,5 +1,6 @@
 """Evaluation: a run's checkpoint against the labels of a split, sample by sample, at the photos' full resolution."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,10 @@ def evaluate(run: OpenedRun, split: str = "test", on_progress: Progress = silent
         )
     if features:
         save_features(folder.features_path(split), features)
+    if split == "test":
+        trained = {sample.group for sample in run.samples("train") if sample.group}
+        copied = [sample.id for sample in samples if sample.group in trained]
+        write_atomically(folder.copied, json.dumps(copied).encode())
     store.save_scores(scores)
     measure_doubts(run, on_progress)  # now, so that the Queue page need not
     return summary(store, run.id, split, labels_of)

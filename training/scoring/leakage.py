@@ -4,6 +4,7 @@ The published figures come from a random split of data in which most photos are 
 remembers a photo is right on its copy.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +33,7 @@ def on_test(run: OpenedRun) -> Tested | None:
     table = run.store.scores(run.id, "test")
     if table.empty:
         return None
-    trained = {sample.group for sample in run.samples("train")}
-    groups = {sample.id: sample.group for sample in run.store.samples()}
-    copied = sum(groups[sample_id] in trained for sample_id in table["sample_id"])
+    copied = int(table["sample_id"].isin(_copied(run)).sum())
     by_class = {str(name): means(of_class) for name, of_class in table.groupby("class_name")}
     return Tested(run.id, len(table), copied, {**by_class, "all": means(table)})
 
@@ -42,13 +41,20 @@ def on_test(run: OpenedRun) -> Tested | None:
 def without_copies(run: OpenedRun) -> Tested | None:
     """The same run on those of its test samples alone that have no copy among what it was trained on; None where that is none."""
     table = run.store.scores(run.id, "test")
-    trained = {sample.group for sample in run.samples("train") if sample.group}
-    groups = {sample.id: sample.group for sample in run.store.samples(ids=table["sample_id"].tolist())}
-    kept = table[[groups[sample_id] not in trained for sample_id in table["sample_id"]]]
+    kept = table[~table["sample_id"].isin(_copied(run))]
     if kept.empty:
         return None
     by_class = {str(name): means(of_class) for name, of_class in kept.groupby("class_name")}
     return Tested(run.id, len(kept), 0, {**by_class, "all": means(kept)})
+
+
+def _copied(run: OpenedRun) -> set[int]:
+    """The test samples with a copy among the photos trained on, as it was when the run was scored; for runs from before that was
+    noted, as it is now."""
+    if run.folder.copied.is_file():
+        return set(json.loads(run.folder.copied.read_text("utf-8")))
+    trained = {sample.group for sample in run.samples("train") if sample.group}
+    return {sample.id for sample in run.store.samples() if sample.group in trained}
 
 
 def own_sentence(whole: Tested, kept: Tested | None) -> str:

@@ -21,7 +21,6 @@ from training.runs.execution import execute
 from training.runs.opened import OpenedRun
 from training.runs.runs import create_run
 from training.scoring.evaluation import summary
-from training.scoring.prompts import ask_prompts
 
 SMALL = ["train.epochs=2", "train.size_px=64", "train.batch_size=4", "train.lr=1e-3"]
 
@@ -174,16 +173,15 @@ def test_drawings_follow_the_model(tiny_segmenter):
     assert pipeline() == pipeline()
 
 
-def test_prompts_slices_and_copies_enter_the_report(workspace, store, finished):
+def test_prompts_and_copies_enter_the_report(workspace, store, finished):
     run = OpenedRun(workspace, finished)
-    before = build(gather(run, "test"))
-    asked = ask_prompts(run, per_class=2)
+    asked = {"prompts": {"segment wall crack": "cracks", "a cable": ""}, "samples": {"cracks": 3, "taping": 2}}
+    asked["miou"] = {"segment wall crack": {"cracks": 0.5, "taping": 0.01}, "a cable": {"cracks": 0.0}}
+    run.folder.prompts("test").write_text(json.dumps(asked))
     try:
-        document = build(gather(run, "test"))
-        blocks = [block for section in document.sections for block in section.blocks]
-        tables = {block.header: block for block in blocks if isinstance(block, Table)}
-        assert [row[0] for row in tables["prompt", "asks for", "cracks", "taping"].rows] == list(asked["prompts"])
-        assert any("has a copy among the photos" in getattr(block, "text", "") for block in blocks)
-        assert not any(isinstance(b, Table) and b.header[:1] == ("prompt",) for s in before.sections for b in s.blocks)
+        blocks = [block for section in build(gather(run, "test")).sections for block in section.blocks]
     finally:
         run.folder.prompts("test").unlink()
+    (table,) = (block for block in blocks if isinstance(block, Table) and block.header[:1] == ("prompt",))
+    assert table.rows == (("segment wall crack", "cracks", "0.5000", "0.0100"), ("a cable", "no class", "0.0000", "–"))
+    assert any("has a copy among the photos the run was trained on" in getattr(block, "text", "") for block in blocks)

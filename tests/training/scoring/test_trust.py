@@ -214,10 +214,10 @@ def test_a_full_disk_stops_cleanly(workspace, store, tiny_checkpoint, monkeypatc
     run = create_run(workspace, configured(tiny_checkpoint))
     write, calls = execution.write_atomically, iter(range(10_000))
 
-    def full(path, content):
+    def full(path, content, **keywords):
         if next(calls) >= 1:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
+        write(path, content, **keywords)
 
     monkeypatch.setattr(execution, "write_atomically", full)
     with pytest.raises(DrywallError, match=f"the disk is full; .*drywall-qa resume {run.id}"):
