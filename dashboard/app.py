@@ -7,7 +7,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from dashboard.state import page, sentences
+from dashboard.state import page, sentences, show_who
 
 HOME = "overview"
 SECTIONS = {
@@ -27,6 +27,7 @@ SECTIONS = {
         "queue": ("Queue", ":material/checklist:"),
         "fix_masks": ("Fix masks", ":material/brush:"),
         "reviewers": ("Reviewers", ":material/group:"),
+        "people": ("People", ":material/badge:"),
     },
 }
 
@@ -46,4 +47,5 @@ pages = {
 # The default page answers at / alone, so the address that its name promises is a page of its own.
 pages[""].append(st.Page(page(HOME), title=SECTIONS[""][HOME][0], url_path=HOME, visibility="hidden"))
 with sentences():
+    show_who()
     st.navigation(pages).run()

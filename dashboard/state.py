@@ -1,6 +1,7 @@
 """What every page needs: the workspace, the reviewer, addresses that can be shared, and errors as sentences."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,8 +14,12 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import DrywallError
+from core.models.names import ALLOWED_VARIABLE, COMPACT, PUBLISHED
+from dashboard.sign_in import admins, auth_secrets
+from data.store.actors import Actor
 from data.store.records import Run
 from data.store.scores import Place
+from data.store.store import Store
 from data.workspace import Workspace, default_root
 
 ROOT = Path(__file__).parent.parent
@@ -35,10 +40,45 @@ def _opened(root: str) -> Workspace:
 
 
 def open_workspace() -> Workspace:
-    """The workspace named on the command line, or the default one. One connection pool for all visitors."""
+    """The workspace named on the command line, or the default one, for the person who is signed in: what is written through it is
+    theirs and goes as far as their role. One connection pool for all visitors.
+
+    Where people sign in and this one has not, the page ends with a button to do so.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--workspace", type=Path, default=default_root())
-    return _opened(str(parser.parse_known_args(sys.argv[1:])[0].workspace))
+    shared = _opened(str(parser.parse_known_args(sys.argv[1:])[0].workspace))
+    if auth_secrets() is None:
+        return shared
+    own = Workspace(shared.root)
+    vars(own)["store"] = shared.store.acting_as(_signed_in(shared.store))
+    return own
+
+
+def _signed_in(store: Store) -> Actor:
+    if not st.user.is_logged_in:
+        st.title("Drywall QA")
+        st.button("Sign in", type="primary", icon=":material/login:", on_click=st.login)
+        st.stop()
+    email = str(st.user.get("email") or "").lower()
+    verified = st.user.get("email_verified", True) is True
+    role = "admin" if email in admins() else store.roles().get(email, "")
+    if not (email and verified and role):
+        st.title("Drywall QA")
+        why = "has no role here yet: ask an admin for one" if email and verified else "came without a verified e-mail address"
+        st.warning(f"{plain(email or 'Your sign-in')} {why}.", icon=":material/lock:")
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+        st.stop()
+    return Actor(email, role)
+
+
+def show_who() -> None:
+    """Who is signed in, and a way out; nothing where nobody does."""
+    actor = open_workspace().store.actor  # before any page: who is not signed in sees none
+    if actor.name:
+        with st.sidebar:
+            st.caption(f"{plain(actor.name)} · {actor.role}")
+            st.button("Sign out", icon=":material/logout:", on_click=st.logout)
 
 
 def page(name: str) -> str:
@@ -130,10 +170,13 @@ def turn_pages(page: pd.DataFrame, by: str, first: int, total: int) -> None:
 
 
 def reviewer() -> str:
-    """The reviewer's name, asked for once in the side bar.
+    """The reviewer's name: of who signed in, else asked for once in the side bar.
 
     What was typed into a widget is gone on the next page, so the session keeps the name, and the browser for the next time.
     """
+    actor = open_workspace().store.actor
+    if actor.name:
+        return actor.name
     if "name" not in st.session_state:
         st.session_state["name"] = st.query_params.get("reviewer", unquote(st.context.cookies.get(REVIEWER_COOKIE, "")))
     st.session_state["reviewer"] = st.session_state["name"]
@@ -153,6 +196,12 @@ def plain(text: object) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|<>~$:&]")
+
+
+def allowed_checkpoints() -> list[str]:
+    """The checkpoints that pages may name besides a workspace's runs: the shipped and the published one, and what the environment
+    allows. A path or hub id from a browser is nobody's to load."""
+    return [COMPACT, PUBLISHED, *os.environ.get(ALLOWED_VARIABLE, "").split()]
 
 
 def say_after_rerun(sentence: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from data.workspace import Workspace
-from training.commands.dashboard import streamlit_command
+from training.commands.dashboard import server_command
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = os.environ.get("DRYWALL_QA_CHROMIUM", "/usr/bin/chromium")
@@ -48,13 +48,13 @@ def dashboard(workspace: Path, theme: str = "light") -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = streamlit_command(workspace, port, server_headless="true", browser_gatherUsageStats="false", theme_base=theme)
+    command = server_command(workspace, port, theme_base=theme)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(120):
             try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                urllib.request.urlopen(f"{address}/healthz", timeout=1)
                 break
             except OSError:
                 time.sleep(0.5)

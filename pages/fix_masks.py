@@ -11,6 +11,7 @@ from dashboard.mask_conflict import show_conflict
 from dashboard.mask_editor import Prediction, make_ready, open_sample, save_draft, show_canvas
 from dashboard.sizes import prediction_size, show_sizes
 from dashboard.state import go_to, open_workspace, plain, reviewer, sentences
+from data.store.actors import NotAllowedError
 from data.store.queue import QueuePlace
 from training.review.queue import QueueEntry, reasons_of, review_queue, take_next
 
@@ -61,6 +62,8 @@ def locked_because() -> str | None:
         return "The label is accepted and locked; reopen it to change it (U)."
     try:
         store.take(sample.id, name)
+    except NotAllowedError as error:
+        return str(error)
     except LeaseError as error:
         return f"{plain(error.reviewer)} has this sample now; you can look, or go on with the next one (N)."
     return None

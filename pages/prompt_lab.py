@@ -5,19 +5,21 @@ from pathlib import Path
 import streamlit as st
 
 from core.masks.mask import mask_png
-from core.models.names import COMPACT, PUBLISHED
 from core.models.predictor import DEFAULT_THRESHOLD, WHOLE_PHOTO
 from core.photos import PHOTO_SUFFIXES, read_photo
 from core.prompts import PUBLISHED_SYNONYMS
 from dashboard.forms import settings_form
 from dashboard.gallery import photo_of
-from dashboard.state import open_workspace, plain, sentences
+from dashboard.limits import look_slot
+from dashboard.state import allowed_checkpoints, open_workspace, plain, sentences
 from training.inference.folder import predict_alone
 from training.inference.formats import prediction_format
 from training.inference.mask_files import mask_name
 from training.inference.predictors import in_number_format, named_predictor
 from training.runs.opened import OpenedRun
 from training.scoring.figures import FALSE_POSITIVE, paint, paint_heat
+
+MOST_PROMPTS = 20
 
 workspace = open_workspace()
 store = workspace.store
@@ -33,7 +35,7 @@ typed = middle.text_area(
     height=130,
     help="Known ones: " + "; ".join(prompt for prompts in PUBLISHED_SYNONYMS.values() for prompt in prompts),
 )
-source = right.selectbox("Model", [*(f"run {run}" for run in with_checkpoint), COMPACT, PUBLISHED], accept_new_options=True)
+source = right.selectbox("Model", [*(f"run {run}" for run in with_checkpoint), *allowed_checkpoints()])
 run = OpenedRun(workspace, source.removeprefix("run ")) if source.startswith("run ") else None
 prompts = [line for line in typed.splitlines() if line.strip()]
 
@@ -45,6 +47,9 @@ with sentences():
     else:
         st.info("Upload a photo to begin.")
         st.stop()
+    if len(prompts) > MOST_PROMPTS:
+        st.warning(f"{len(prompts)} prompts at once are too many; ask {MOST_PROMPTS} at most.")
+        st.stop()
     if not prompts:
         st.warning('Type what to segment, for example "segment wall crack".')
         st.stop()
@@ -53,7 +58,7 @@ with sentences():
         inference = settings_form(usual, f"inference_{source}", columns=1)
     asked = (source, inference, prompts, which)
     if right.button("Segment", type="primary", icon=":material/image_search:"):
-        with st.spinner("Looking"):
+        with st.spinner("Looking"), look_slot():
             predictor = run.predictor(inference) if run else named_predictor(source, inference)
             number_format = prediction_format(run.folder if run else None)
             found = predict_alone(in_number_format(predictor, number_format), photo, prompts)

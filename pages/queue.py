@@ -151,7 +151,8 @@ def bulk_actions() -> None:
     for batch in store.batches():
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             undone = f" · undone by {plain(batch.undone_by)}" if batch.undone_by else ""
-            what = f"**{batch.samples} proposals ({batch.tool}) accepted** by {plain(batch.author)}, {batch.created_at:%d %b %H:%M} UTC"
+            when = f"{batch.created_at:%d %b %H:%M} UTC"
+            what = f"**{batch.samples} proposals ({batch.tool}) accepted** by {plain(batch.author)}, {when}"
             st.markdown(f"{what} · {plain(batch.comment)}{undone}", width="stretch")
             if not batch.undone_by and st.button("Undo", key=f"undo_{batch.id}", icon=":material/undo:"):
                 with sentences():

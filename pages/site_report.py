@@ -6,10 +6,12 @@ from pathlib import Path
 import streamlit as st
 
 from core.photos import PHOTO_SUFFIXES
+from dashboard.limits import look_slot
 from dashboard.state import open_workspace, pick_run, sentences
 from training.report.site import write_site_report
 from training.runs.opened import OpenedRun
 
+MOST_PHOTOS = 200
 MIMES = {"pdf": "application/pdf", "html": "text/html", "csv": "text/csv"}
 
 workspace = open_workspace()
@@ -26,13 +28,18 @@ title = right.text_input("Title", "Site report", max_chars=80)
 scale = right.number_input(
     "Pixels per mm", min_value=0.0, value=0.0, step=0.1, format="%.3g", help="Of all photos; 0: not known, sizes are in pixels"
 )
-if left.button("Make the report", type="primary", icon=":material/summarize:", disabled=not uploads):
+if len(uploads) > MOST_PHOTOS:
+    left.warning(f"{len(uploads)} photos at once are too many for a browser; take {MOST_PHOTOS}, or drywall-qa report-site.")
+pressed = left.button(
+    "Make the report", type="primary", icon=":material/summarize:", disabled=not 0 < len(uploads) <= MOST_PHOTOS
+)
+if pressed:
     place = st.progress(0.0, "Looking at photos")
 
     def tell(what: str, done: int, total: int) -> None:
         place.progress(done / max(1, total), f"{what}, {done} of {total}")
 
-    with sentences(), tempfile.TemporaryDirectory() as folder:
+    with sentences(), look_slot(), tempfile.TemporaryDirectory() as folder:
         photos: list[tuple[str, Path | bytes]] = [(upload.name, upload.getvalue()) for upload in uploads]
         run = OpenedRun(workspace, run_id)
         paths = write_site_report(run, photos, Path(folder), title=title, px_per_mm=scale or None, on_progress=tell)

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from core.models.names import COMPACT, PUBLISHED
+from core.errors import RequestError
+from core.models.names import ALLOWED_VARIABLE
 from core.settings import Settings
 from dashboard.charts import load_curves, loss_curves, miou_curves, rate_curves, runs_curves
 from dashboard.forms import settings_form
 from dashboard.gallery import legend
-from dashboard.state import go_to, open_workspace, pick_run, plain, say_after_rerun, sentences, show_said
+from dashboard.state import allowed_checkpoints, go_to, open_workspace, pick_run, plain, say_after_rerun, sentences, show_said
 from data.store.records import Run
 from training.config import load_config, make_config, shipped_configs
 from training.runs.folder import RunFolder
@@ -126,7 +127,7 @@ with st.expander("New run", expanded=not runs or cloned is not None, icon=":mate
         recipe = load_config(base)
     current = "the labels as they are now (frozen under a new name)"
     label_set = second.selectbox("Label set", [current, *(s.name for s in store.label_sets())], help="What the run learns from")
-    known = [COMPACT, PUBLISHED, *(f"run {run.id}" for run in runs if run.best_epoch)]
+    known = [*allowed_checkpoints(), *(f"run {run.id}" for run in runs if run.best_epoch)]
     if recipe.checkpoint not in known:
         known.append(recipe.checkpoint)
     start = third.selectbox(
@@ -134,8 +135,7 @@ with st.expander("New run", expanded=not runs or cloned is not None, icon=":mate
         known,
         index=known.index(recipe.checkpoint),
         key=f"checkpoint_{base}",
-        accept_new_options=True,
-        help="The weights to start from; type a CLIPSeg folder or hub id to add one",
+        help=f"The weights to start from; {ALLOWED_VARIABLE} adds others",
     )
     name = st.text_input("Name", recipe.name, key=f"name_{base}", max_chars=60)
     values = {}
@@ -152,6 +152,9 @@ with st.expander("New run", expanded=not runs or cloned is not None, icon=":mate
                 checkpoint = str(OpenedRun(workspace, checkpoint.removeprefix("run ")).folder.best_checkpoint)
             asked = {"name": name, "checkpoint": checkpoint, "label_set": None if label_set == current else label_set}
             config = make_config({**recipe.model_dump(), **asked, **values}, "the form")
+            sam = config.labels.sam
+            if sam is not None and sam != recipe.labels.sam and sam not in allowed_checkpoints():
+                raise RequestError(f"labels.sam {sam} is not allowed here; name it in {ALLOWED_VARIABLE}")
             launched = launch(workspace, config)
             go_to("train", run=launched.id)
 

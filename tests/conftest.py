@@ -152,7 +152,7 @@ def take_back():
         of_columns = "SELECT name FROM sqlite_master WHERE name LIKE 'scores_by_%' OR name LIKE 'samples_by_%'"
         for (index,) in connection.execute(of_columns).fetchall():
             connection.execute(f"DROP INDEX {index}")
-        for table in ("score_slots", "sample_slots", "sent", "tags", "views", "photo_quality", "label_quality"):
+        for table in ("score_slots", "sample_slots", "sent", "tags", "views", "photo_quality", "label_quality", "users", "audit"):
             connection.execute(f"DROP TABLE {table}")
         for statement in [part for version in UPGRADES for part in version][::-1]:
             added = re.fullmatch(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*", statement)

@@ -20,10 +20,10 @@ class Batches(Database):
         tool: who proposed, for example "model". Raises RequestError when there is none or the author is missing,
         StaleRevisionError or LockedError for a sample that changed since it was looked at.
         """
-        author = named(author, "accepting")
+        author = named(author, "accepting", self._actor)
         if not proposals:
             raise RequestError("no proposal was chosen; lower the confidence or choose another class")
-        with self._transaction() as session:
+        with self._write("accept_proposals") as session:
             row = t.BatchRow(
                 id=secrets.token_hex(6), author=author, tool=tool, comment=comment, samples=len(proposals), created_at=now_utc()
             )
@@ -42,8 +42,8 @@ class Batches(Database):
         Returns the ids of the samples put back and of those left alone because somebody changed them since. Raises
         RequestError for an unknown batch, one that was undone before or a missing author.
         """
-        author = named(author, "undoing")
-        with self._transaction() as session:
+        author = named(author, "undoing", self._actor)
+        with self._write("undo_batch", batch_id) as session:
             batch = session.get(t.BatchRow, batch_id, with_for_update=True)
             if batch is None:
                 raise RequestError(f"bulk action {batch_id} is unknown; choose one of the list")
@@ -67,6 +67,6 @@ class Batches(Database):
 
     def batches(self) -> list[Batch]:
         """Newest first."""
-        with self._transaction() as session:
+        with self._read() as session:
             rows = session.scalars(select(t.BatchRow).order_by(t.BatchRow.created_at.desc()))
             return [Batch(**values_of(row)) for row in rows]

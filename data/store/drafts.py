@@ -66,13 +66,13 @@ class Draft:
 class Drafts(Database):
     def add_strokes(self, sample_id: int, reviewer: str, based_on: int, strokes: Sequence[Stroke]) -> None:
         """Append to the reviewer's draft of a sample. based_on: the revision that is on the screen."""
-        with self._transaction() as session:
+        with self._write("add_strokes", sample_id) as session:
             _add(session, sample_id, reviewer, based_on, strokes)
 
     def draft(self, sample_id: int, reviewer: str) -> Draft | None:
         row = t.DraftStrokeRow
         query = select(row).where(row.sample_id == sample_id, row.reviewer == reviewer).order_by(row.id)
-        with self._transaction() as session:
+        with self._read() as session:
             rows = list(session.scalars(query))
             if not rows:
                 return None
@@ -83,7 +83,7 @@ class Drafts(Database):
 
     def drop_draft(self, draft: Draft) -> None:
         """Forget the draft's strokes; one drawn since stays."""
-        with self._transaction() as session:
+        with self._write("drop_draft") as session:
             forget(session, draft)
 
     def rebase_draft(self, draft: Draft, label: Mask, based_on: int) -> None:
@@ -92,7 +92,7 @@ class Drafts(Database):
         label: the mask of the revision the draft began from. Pixels the draft did not touch stay as the newer one has them.
         """
         patch = patch_between(label, draft.draw_on(label))
-        with self._transaction() as session:
+        with self._write("rebase_draft") as session:
             forget(session, draft)
             if patch is not None:
                 _add(session, draft.sample_id, draft.reviewer, based_on, [Stroke(draft.provenance, False, patch)])

@@ -62,7 +62,7 @@ def fill_store(path: Path, samples: int, causes: tuple[str, ...], seed: int = 0,
         return image, sample, label, score
 
     indexes = [i for table in (t.ScoreRow, t.SampleRow) for i in t.Base.metadata.tables[table.__tablename__].indexes]
-    with store._transaction() as session:
+    with store._write("fill") as session:
         for index in indexes:  # made in one go at the end, which takes a tenth of the time
             index.drop(session.connection())
         for start in range(0, samples, _AT_ONCE):

@@ -22,8 +22,8 @@ class Honeypots(Database):
 
         Raises RequestError if it is one already, it has no label, the bait's size is not the photo's or the author is missing.
         """
-        author, rle = named(author, "planting a honeypot"), bait if isinstance(bait, dict) else encode_rle(bait)
-        with self._transaction() as session:
+        author, rle = named(author, "planting a honeypot", self._actor), bait if isinstance(bait, dict) else encode_rle(bait)
+        with self._write("plant_honeypot", sample_id) as session:
             sample = sample_row(session, sample_id)
             if session.get(t.HoneypotRow, sample_id) is not None:
                 raise RequestError(f"sample {sample_id} is a honeypot already; lift it first to plant it again")
@@ -39,8 +39,8 @@ class Honeypots(Database):
 
     def lift_honeypot(self, sample_id: int, author: str) -> None:
         """The truth becomes the visible label again, as a new revision, accepted. Raises RequestError if it is none."""
-        author = named(author, "lifting a honeypot")
-        with self._transaction() as session:
+        author = named(author, "lifting a honeypot", self._actor)
+        with self._write("lift_honeypot", sample_id) as session:
             sample, row = sample_row(session, sample_id), session.get(t.HoneypotRow, sample_id)
             if row is None:
                 raise RequestError(f"sample {sample_id} is not a honeypot; choose one of the list")
@@ -50,7 +50,7 @@ class Honeypots(Database):
 
     def honeypots(self) -> dict[int, Honeypot]:
         """By sample id. For the reviewers' page and the queue's order, not for a reviewer's eyes."""
-        with self._transaction() as session:
+        with self._read() as session:
             rows = session.scalars(select(t.HoneypotRow).order_by(t.HoneypotRow.sample_id))
             return {row.sample_id: Honeypot(**values_of(row)) for row in rows}
 

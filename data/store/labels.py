@@ -41,8 +41,8 @@ class Labels(Database):
         """
         if provenance not in PROVENANCES:
             raise RequestError(f"provenance {provenance} is unknown; use one of {', '.join(PROVENANCES)}")
-        author, rle = named(author, "saving"), label if isinstance(label, dict) else encode_rle(label)
-        with self._saving(sample_id, based_on) as session:
+        author, rle = named(author, "saving", self._actor), label if isinstance(label, dict) else encode_rle(label)
+        with self._saving("save_label", sample_id, based_on) as session:
             row = sample_row(session, sample_id)
             check_open(row, based_on)
             revision = append_revision(session, row, rle, author, tool, comment, provenance)
@@ -53,8 +53,8 @@ class Labels(Database):
 
     def restore(self, sample_id: int, number: int, *, based_on: int, author: str, comment: str = "") -> LabelRevision:
         """Make revision `number` the label again, as a new revision. Raises as `save_label` does."""
-        author = named(author, "restoring")
-        with self._saving(sample_id, based_on) as session:
+        author = named(author, "restoring", self._actor)
+        with self._saving("restore", sample_id, based_on) as session:
             row = sample_row(session, sample_id)
             check_open(row, based_on)
             revision = restore_revision(session, row, number, author, comment or f"revision {number} restored")
@@ -66,7 +66,7 @@ class Labels(Database):
 
         Revision 0 is what a sample without a label begins at: an empty mask that says nothing.
         """
-        with self._transaction() as session:
+        with self._read() as session:
             row = sample_row(session, sample_id)
             wanted = row.revision if number is None else number
             if wanted:
@@ -91,7 +91,7 @@ class Labels(Database):
     def revisions(self, sample_id: int) -> list[LabelRevision]:
         """Newest first."""
         row = t.LabelRevisionRow
-        with self._transaction() as session:
+        with self._read() as session:
             found = session.scalars(select(row).where(row.sample_id == sample_id).order_by(row.number.desc()))
             return [LabelRevision(**values_of(revision)) for revision in found]
 
@@ -108,7 +108,7 @@ class Labels(Database):
             item = t.LabelSetItemRow
             query = select(row).join(item, (item.sample_id == row.sample_id) & (item.revision == row.number))
             query = query.where(item.label_set == label_set)
-        with self._transaction() as session:
+        with self._read() as session:
             return {revision.sample_id: LabelRevision(**values_of(revision)) for revision in session.scalars(query)}
 
     def freeze_labels(self, name: str) -> LabelSet:
@@ -119,7 +119,7 @@ class Labels(Database):
         name = name.strip()
         if not name:
             raise RequestError("the label set needs a name; type one, for example seams-fixed")
-        with self._transaction() as session:
+        with self._write("freeze_labels") as session:
             if session.get(t.LabelSetRow, name) is not None:
                 raise RequestError(f"the label set name {name} is taken; choose another")
             items = _current_items(session)
@@ -132,7 +132,7 @@ class Labels(Database):
 
     def current_label_set(self) -> LabelSet:
         """The frozen set that equals the current labels; one is frozen now if there is none."""
-        with self._transaction() as session:
+        with self._read() as session:
             digest = _digest(_current_items(session))
             row = session.scalars(select(t.LabelSetRow).where(t.LabelSetRow.digest == digest)).first()
             names = set(session.scalars(select(t.LabelSetRow.name)))
@@ -144,7 +144,7 @@ class Labels(Database):
     def label_sets(self) -> list[LabelSet]:
         """Newest first."""
         query = select(t.LabelSetRow).order_by(t.LabelSetRow.created_at.desc())
-        with self._transaction() as session:
+        with self._read() as session:
             return [LabelSet(**values_of(row)) for row in session.scalars(query)]
 
     def label_set(self, name: str) -> LabelSet:
@@ -156,13 +156,13 @@ class Labels(Database):
         return found
 
     @contextmanager
-    def _saving(self, sample_id: int, based_on: int) -> Iterator[Session]:
+    def _saving(self, action: str, sample_id: int, based_on: int) -> Iterator[Session]:
         """A transaction in which two that save at the same moment are told apart: the second is stale."""
         try:
-            with self._transaction() as session:
+            with self._write(action, sample_id) as session:
                 yield session
         except IntegrityError as error:
-            with self._transaction() as session:
+            with self._read() as session:
                 raise _stale(sample_id, based_on, sample_row(session, sample_id).revision) from error
 
 

@@ -49,7 +49,7 @@ class Quality(Database):
         query = query.outerjoin(photo, photo.image_hash == image.hash)
         missing = or_(photo.image_hash.is_(None), and_(label.number.is_not(None), measured.sample_id.is_(None)))
         found: dict[str, tuple[str, str, list[tuple[int, int, Rle]]]] = {}
-        with self._transaction() as session:
+        with self._read() as session:
             for digest, path, sample_id, number, rle, known in session.execute(query.where(missing).order_by(sample.id)):
                 task = found.setdefault(digest, (digest, path, []))
                 if number is not None and known is None:
@@ -57,7 +57,7 @@ class Quality(Database):
         return list(found.values())
 
     def save_quality(self, photos: Iterable[MeasuredPhoto], labels: Iterable[MeasuredLabel]) -> None:
-        with self._transaction() as session:
+        with self._write("save_quality") as session:
             for photo in photos:
                 session.merge(t.PhotoQualityRow(**asdict(photo)))
             for label in labels:
@@ -115,7 +115,7 @@ class Quality(Database):
         query = query.join(label, and_(label.sample_id == sample.id, label.number == COUNTING))
         query = query.where(sample.image_hash.in_(twice), label.area_px > 0).order_by(sample.id)
         by_photo: dict[str, list[tuple[int, Rle]]] = {}
-        with self._transaction() as session:
+        with self._read() as session:
             for sample_id, digest, rle in session.execute(query):
                 by_photo.setdefault(digest, []).append((sample_id, rle))
         rows = []

@@ -18,7 +18,7 @@ from sqlalchemy import and_, func, insert, literal, or_, select, tuple_, union_a
 from sqlalchemy.orm import Session
 
 from data.store import tables as t
-from data.store.database import Database, now_utc, values_of
+from data.store.database import Database, named, now_utc, values_of
 from data.store.labels import COUNTING, counting_revisions
 from data.store.records import LabelDoubt
 from data.store.reviews import UNDECIDED
@@ -144,21 +144,21 @@ class QueuePlace:
 class Queue(Database):
     def standings(self, ids: Sequence[int]) -> dict[int, Standing]:
         """By id, of the samples that are there."""
-        with self._transaction() as session:
+        with self._read() as session:
             return {one.sample_id: one for one, _ in _standings(session, ids)}
 
     def waiting(
         self, wanted: QueueFilter, count: int | None = None, after: QueuePlace | None = None
     ) -> list[tuple[int, QueuePlace]]:
         """Ids of the samples that wait, at most `count` of them, each with the place after it; skipped ones come last."""
-        with self._transaction() as session:
+        with self._read() as session:
             return list(islice(_walk(session, wanted, after or QueuePlace(), count or _AT_ONCE), count))
 
     def waiting_count(self, wanted: QueueFilter = QueueFilter()) -> int:
         """How many the filter lets through, whoever has them; of "audit" only those whose truth is known."""
         slot = t.SampleSlotRow
         query = select(func.sum(slot.samples)).where(slot.kind != DECIDED)
-        with self._transaction() as session:
+        with self._read() as session:
             return session.scalar(query.where(*_of_slots(wanted))) or 0
 
     def counts(self) -> pd.DataFrame:
@@ -167,7 +167,7 @@ class Queue(Database):
         parts = (slot.class_name, slot.split, slot.review_state)
         held = select(sample.class_name, sample.split, sample.review_state)
         held = held.where(sample.id.in_(select(lease.sample_id).where(lease.until > now_utc())))
-        with self._transaction() as session:
+        with self._read() as session:
             rows = session.execute(select(*parts, func.sum(slot.samples)).group_by(*parts).order_by(*parts)).all()
             counted = {(name, split, state): number for name, split, state, number in rows if number}
             for name, split, state in session.execute(held):
@@ -181,7 +181,7 @@ class Queue(Database):
         """How many samples to review have a label that is boxes only, and the first of them."""
         slot, sample = t.SampleSlotRow, t.SampleRow
         query = select(slot.id, slot.samples).where(slot.is_box, slot.review_state == "to review", slot.samples > 0)
-        with self._transaction() as session:
+        with self._read() as session:
             found = session.execute(query).all()
             firsts = [session.scalar(select(func.min(sample.id)).where(sample.slot == slot_id)) for slot_id, _ in found]
             return sum(number for _, number in found), min((one for one in firsts if one is not None), default=None)
@@ -190,8 +190,8 @@ class Queue(Database):
         """Put samples at the head of the queue, decided or not; they leave it with the next decision."""
         from data.store.decisions import log_review
 
-        now = now_utc()
-        with self._transaction() as session:
+        sender, now = named(sender, "sending samples to review", self._actor), now_utc()
+        with self._write("send_to_review", len(ids)) as session:
             for sample in session.scalars(select(t.SampleRow).where(t.SampleRow.id.in_(ids))).all():
                 log_review(session, sample, "to review", sender, comment or "sent to review")
                 session.merge(t.SentRow(sample_id=sample.id, sender=sender, comment=comment, sent_at=now))
@@ -199,7 +199,7 @@ class Queue(Database):
     def edition(self) -> tuple[int, int]:
         """Changes with every label and every decision."""
         newest = (select(func.max(table.id)) for table in (t.LabelRevisionRow, t.ReviewRow))
-        with self._transaction() as session:
+        with self._read() as session:
             labels, reviews = (session.scalar(query) or 0 for query in newest)
             return labels, reviews
 

@@ -32,8 +32,8 @@ class Reviews(Database):
         """
         if state not in DECISIONS:
             raise RequestError(f"review state {state} is unknown; use one of {', '.join(DECISIONS)}")
-        reviewer = named(reviewer, "deciding")
-        with self._transaction() as session:
+        reviewer = named(reviewer, "deciding", self._actor)
+        with self._write("add_review", sample_id) as session:
             sample = sample_row(session, sample_id)
             if sample.review_state == "accepted" and state != "accepted":
                 raise LockedError(f"the label of sample {sample_id} is accepted and locked; reopen it to change it")
@@ -47,21 +47,21 @@ class Reviews(Database):
 
     def reopen(self, sample_id: int, reviewer: str, comment: str = "") -> Review:
         """Unlock an accepted label, or take back any other decision: the sample is to review again."""
-        reviewer = named(reviewer, "reopening")
-        with self._transaction() as session:
+        reviewer = named(reviewer, "reopening", self._actor)
+        with self._write("reopen", sample_id) as session:
             row = log_review(session, sample_row(session, sample_id), "to review", reviewer, comment or "reopened")
             return Review(**_without_id(values_of(row)))
 
     def reviews(self, sample_id: int) -> list[Review]:
         """Newest first."""
         row = t.ReviewRow
-        with self._transaction() as session:
+        with self._read() as session:
             found = session.scalars(select(row).where(row.sample_id == sample_id).order_by(row.id.desc()))
             return [Review(**_without_id(values_of(review))) for review in found]
 
     def history(self) -> tuple[list[LabelRevision], list[Review]]:
         """Every revision and every review of the workspace, oldest first."""
-        with self._transaction() as session:
+        with self._read() as session:
             revisions = session.scalars(select(t.LabelRevisionRow).order_by(t.LabelRevisionRow.id))
             reviews = session.scalars(select(t.ReviewRow).order_by(t.ReviewRow.id))
             return (
@@ -76,14 +76,14 @@ class Reviews(Database):
 
         Renewing keeps the time it was taken at. A honeypot shows its bait to each who takes it anew.
         """
-        reviewer = named(reviewer, "taking a sample")
+        reviewer = named(reviewer, "taking a sample", self._actor)
         try:
             return self._take(sample_id, reviewer, minutes)
         except IntegrityError:  # two took it at the same moment; the other was first
             return self._take(sample_id, reviewer, minutes)
 
     def _take(self, sample_id: int, reviewer: str, minutes: float) -> Lease:
-        with self._transaction() as session:
+        with self._write("take", sample_id) as session:
             sample, now = sample_row(session, sample_id), now_utc()
             row, until = session.get(t.LeaseRow, sample_id), now + timedelta(minutes=minutes)
             if row is not None and row.until > now:
@@ -99,13 +99,13 @@ class Reviews(Database):
     def release(self, sample_id: int, reviewer: str) -> None:
         """Give a sample back without deciding. What another reviewer holds is left alone."""
         row = t.LeaseRow
-        with self._transaction() as session:
+        with self._write("release", sample_id) as session:
             session.execute(delete(row).where(row.sample_id == sample_id, row.reviewer == reviewer.strip()))
 
     def leases(self) -> dict[int, Lease]:
         """The leases in force, by sample id."""
         row = t.LeaseRow
-        with self._transaction() as session:
+        with self._read() as session:
             found = session.scalars(select(row).where(row.until > now_utc()))
             return {lease.sample_id: Lease(**values_of(lease)) for lease in found}
 

@@ -72,7 +72,7 @@ class Scores(Database):
 
     def save_scores(self, scores: Iterable[Score]) -> None:
         """Insert or replace by run and sample."""
-        with self._transaction() as session:
+        with self._write("save_scores") as session:
             runs = set()
             for score in scores:
                 values = {**vars(score)}
@@ -158,7 +158,7 @@ class Scores(Database):
         first = taken(of_slot, chosen.c.id, [of_slot.sample_id], count).correlate(chosen)
         query = select(one.sample_id).select_from(chosen).join(one, and_(of_run, one.sample_id.in_(first)))
         query = query.order_by(*order(getattr(one, by), one.sample_id)).limit(count)
-        with self._transaction() as session:
+        with self._read() as session:
             ids = list(session.scalars(query))
         if backwards:
             ids.reverse()
@@ -176,7 +176,7 @@ class Scores(Database):
 
     def scored_runs(self) -> set[str]:
         """The runs that were scored on anything."""
-        with self._transaction() as session:
+        with self._read() as session:
             return set(session.scalars(select(t.SlotRow.run_id).distinct()))
 
     def newest_score(self, sample_id: int, run_id: str | None = None) -> Score | None:
@@ -186,7 +186,7 @@ class Scores(Database):
         if run_id is not None:
             query = query.where(row.run_id == run_id)
         query = query.join(t.RunRow, t.RunRow.id == row.run_id).order_by(t.RunRow.created_at.desc()).limit(1)
-        with self._transaction() as session:
+        with self._read() as session:
             found = session.scalars(query).first()
             if found is None:
                 return None
@@ -197,13 +197,13 @@ class Scores(Database):
 
     def save_doubts(self, found: Sequence[LabelDoubt]) -> None:
         """Insert or replace by run, sample and revision."""
-        with self._transaction() as session:
+        with self._write("save_doubts") as session:
             for doubt in found:
                 session.merge(t.DoubtRow(**asdict(doubt)))
 
     def doubts(self, run_id: str) -> dict[tuple[int, int], LabelDoubt]:
         """By sample id and revision number."""
-        with self._transaction() as session:
+        with self._read() as session:
             rows = session.scalars(select(t.DoubtRow).where(t.DoubtRow.run_id == run_id))
             return {(row.sample_id, row.revision): LabelDoubt(**values_of(row)) for row in rows}
 

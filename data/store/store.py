@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.errors import RequestError
 from data.store import tables as t
 from data.store.batches import Batches
-from data.store.database import now_utc, values_of
+from data.store.database import named, now_utc, values_of
 from data.store.drafts import Drafts
 from data.store.honeypots import Honeypots
 from data.store.labels import COUNTING, Labels, append_revision, counting_revisions
@@ -26,20 +26,21 @@ from data.store.queue import Queue, renew_standings
 from data.store.records import ImageRecord, ImportReport, NewSample, Problem, Run, Sample
 from data.store.reviews import STATE, Reviews, with_state
 from data.store.scores import Scores
+from data.store.users import Users
 
 
-class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Quality):
+class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Quality, Users):
     # -- samples -------------------------------------------------------------------------------------------------------
 
     def images(self) -> dict[str, ImageRecord]:
         """Every photo, by its hash."""
         columns = (t.ImageRow.hash, t.ImageRow.path, t.ImageRow.height, t.ImageRow.width, t.ImageRow.view_hashes)
-        with self._transaction() as session:
+        with self._read() as session:
             return {row.hash: ImageRecord(*row) for row in session.execute(select(*columns))}
 
     def add_images(self, images: Iterable[ImageRecord]) -> None:
         """Add photos that are not there yet; one that is gets its view hashes if it has none."""
-        with self._transaction() as session:
+        with self._write("add_images") as session:
             there = {row.hash: row for row in session.scalars(select(t.ImageRow))}
             for image in images:
                 row = there.get(image.hash)
@@ -56,7 +57,7 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
         gets one if it has none yet.
         """
         samples = list(samples)
-        with self._transaction() as session:
+        with self._write("add_samples") as session:
             images = list(session.scalars(select(t.ImageRow)))  # held, so that none is asked for one by one
             known = {(row.image_hash, row.class_name): row for row in session.scalars(select(t.SampleRow))}
             there = len(known)
@@ -90,7 +91,7 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
             query = query.where(sample.split == split)
         if ids is not None:
             query = query.where(sample.id.in_(ids))
-        with self._transaction() as session:
+        with self._read() as session:
             return [_sample(*row) for row in session.execute(query)]
 
     def sample(self, sample_id: int) -> Sample:
@@ -104,14 +105,14 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
         """Both maps go by sample id and must name the same samples."""
         rows = [{"id": sample_id, "group": groups[sample_id], "split": split} for sample_id, split in splits.items()]
         if rows:
-            with self._transaction() as session:
+            with self._write("set_groups_and_splits") as session:
                 session.execute(update(t.SampleRow), rows)
                 renew_standings(session, list(splits))
                 session.execute(update(t.WorkspaceRow).values(leaking_groups=_leaking_groups(session)))
 
     def leaking_groups(self) -> int:
         """How many groups of copies lie in more than one split, as the last division left it."""
-        with self._transaction() as session:
+        with self._read() as session:
             return session.scalar(select(t.WorkspaceRow.leaking_groups)) or 0
 
     def _upgraded(self, session: Session) -> None:
@@ -123,20 +124,19 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
 
         Raises RequestError for a scale that is not positive and finite, an unknown photo or a missing name.
         """
-        if not author.strip():
-            raise RequestError("the name of who gives the scale is missing; type it before saving")
+        author = named(author, "giving the scale", self._actor)
         if px_per_mm is not None and not (math.isfinite(px_per_mm) and px_per_mm > 0):
             raise RequestError(f"the scale must be a positive number of pixels per mm, got {px_per_mm}")
-        with self._transaction() as session:
+        with self._write("set_scale", image_hash) as session:
             image = session.get(t.ImageRow, image_hash)
             if image is None:
                 raise RequestError(f"photo {image_hash} is not in this workspace; open it from the Failures page")
-            image.px_per_mm, image.scale_author = px_per_mm, author.strip()
+            image.px_per_mm, image.scale_author = px_per_mm, author
 
     # -- runs -----------------------------------------------------------------------------------------------
 
     def create_run(self, run_id: str, *, name: str, checkpoint: str, label_set: str, config: dict[str, Any]) -> Run:
-        with self._transaction() as session:
+        with self._write("create_run", run_id) as session:
             row = t.RunRow(
                 id=run_id,
                 name=name,
@@ -152,13 +152,13 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
             return _run(row)
 
     def update_run(self, run_id: str, **changes: Any) -> None:
-        with self._transaction() as session:
+        with self._write("update_run", run_id) as session:
             session.execute(update(t.RunRow).where(t.RunRow.id == run_id).values(**changes))
 
     def delete_run(self, run_id: str) -> None:
         """The run and all that was scored with it; its folder is the caller's. Raises RequestError for an unknown id."""
         self.run(run_id)
-        with self._transaction() as session:
+        with self._write("delete_run", run_id) as session:
             scored = list(session.scalars(select(t.ScoreRow.sample_id).where(t.ScoreRow.run_id == run_id)))
             for table in (t.ScoreRow, t.SlotRow, t.DoubtRow):
                 session.execute(delete(table).where(table.run_id == run_id))
@@ -167,12 +167,12 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
 
     def runs(self) -> list[Run]:
         """Newest first."""
-        with self._transaction() as session:
+        with self._read() as session:
             return [_run(row) for row in session.scalars(_newest_first(t.RunRow))]
 
     def run(self, run_id: str) -> Run:
         """Raises RequestError for an unknown id."""
-        with self._transaction() as session:
+        with self._read() as session:
             row = session.get(t.RunRow, run_id)
             if row is None:
                 newest = ", ".join(session.scalars(_newest_first(t.RunRow, t.RunRow.id).limit(5))) or "none yet"
@@ -183,11 +183,11 @@ class Store(Labels, Reviews, Batches, Honeypots, Drafts, Scores, Queue, Picks, Q
 
     def save_import(self, report: ImportReport) -> None:
         values = {**asdict(report), "problems": [asdict(problem) for problem in report.problems]}
-        with self._transaction() as session:
+        with self._write("save_import") as session:
             session.add(t.ImportRow(**values))
 
     def last_import(self) -> ImportReport | None:
-        with self._transaction() as session:
+        with self._read() as session:
             row = session.scalars(select(t.ImportRow).order_by(t.ImportRow.id.desc()).limit(1)).first()
             if row is None:
                 return None

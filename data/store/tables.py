@@ -300,6 +300,27 @@ class LabelQualityRow(Base):
     dark: Mapped[float | None]
 
 
+class UserRow(Base):
+    """Who may do what, by the e-mail address of the sign-in."""
+
+    __tablename__ = "users"
+    email: Mapped[str] = mapped_column(String(254), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+    since: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """Who did what; rows are only added (a trigger sees to it)."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(20))
+    action: Mapped[str] = mapped_column(String(40))
+    target: Mapped[str] = mapped_column(String(200))
+
+
 class ImportRow(Base):
     __tablename__ = "imports"
     id: Mapped[int] = mapped_column(primary_key=True)

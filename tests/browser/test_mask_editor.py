@@ -16,7 +16,7 @@ from data.intake.preparation import prepare
 from data.synthetic.export import write_roboflow_export
 from data.workspace import Workspace
 from docs.screenshots import ROOT, await_desk, dashboard
-from training.commands.dashboard import streamlit_command
+from training.commands.dashboard import server_command
 
 PATIENCE_MS = 120_000
 
@@ -210,7 +210,7 @@ def test_a_killed_server_has_kept_the_save_and_the_draft(shown, context, desk_wo
 
 
 def serve(workspace: Workspace, port: int) -> subprocess.Popen:
-    command = streamlit_command(workspace.root, port, server_headless="true", browser_gatherUsageStats="false")
+    command = server_command(workspace.root, port)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(240):
         try:

@@ -133,7 +133,7 @@ def test_every_format_and_table_is_offered_and_is_a_file(page, workspace, store)
         with zipfile.ZipFile(io.BytesIO(export_bytes(workspace, form))) as archive:
             assert archive.namelist()
     log = export_bytes(workspace, "review-log")
-    assert log.startswith(b"\xef\xbb\xbftime_utc,")
+    assert log.startswith(b'\xef\xbb\xbf"time_utc",')
     assert log.count(b"\r\n") == len(store.samples()) + 1
 
 

@@ -34,6 +34,7 @@ TO_DO = {
     "prompt_lab": "Upload a photo",
     "queue": "drywall-qa prepare RAW_DIR",
     "reviewers": "Begin on the Queue page",
+    "people": "Nobody signs in here",
     "site_report": "Launch one on the Train page",
     "train": "drywall-qa prepare RAW_DIR",
 }
@@ -250,7 +251,7 @@ def test_deciding_without_a_name_is_a_sentence(trained, store, show):
     sample = store.samples(split="test")[0].id
     app = show("fix_masks", sample=str(sample))
     next(button for button in app.button if button.label == "Accept").click().run()
-    assert "name is missing" in app.error[0].value
+    assert "name is missing" in app.error[0].value.replace("\\", "")
     assert store.sample(sample).review_state == "to review"
 
 
@@ -258,7 +259,7 @@ def test_launch_form_refuses_what_cannot_be(trained, store, show):
     app = show("train")
     app.number_input(key="train_quick_lr").set_value(-1.0).run()
     next(button for button in app.button if button.label == "Launch").click().run()
-    assert "train.lr input should be greater than 0" in app.error[0].value
+    assert "train.lr input should be greater than 0" in app.error[0].value.replace("\\", "")
     assert len(store.runs()) == 1
 
 
@@ -275,7 +276,7 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
     app.number_input(key="cache_quick_max_gb").set_value(2.5)
     app.text_input(key="model_quick_decoder_extract_layers").set_value("1, 2, x").run()
     next(button for button in app.button if button.label == "Launch").click().run()
-    assert "model.decoder.extract_layers.2 input should be a valid integer" in app.error[0].value
+    assert "model.decoder.extract_layers.2 input should be a valid integer" in app.error[0].value.replace("\\", "")
     app.text_input(key="model_quick_decoder_extract_layers").set_value("1, 2, 3").run()
     next(button for button in app.button if button.label == "Launch").click().run()
     (config,) = launched

@@ -1,6 +1,7 @@
 """The dashboard: opened on a workspace, or on a demo that is made first."""
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -40,15 +41,20 @@ def demo(
 
 @app.command()
 def dashboard(workspace: WorkspaceOption, port: PortOption = 8501, host: HostOption = LOOPBACK) -> None:
-    """Open the dashboard on the workspace. Nobody signs in, so it listens on this machine alone unless --host says otherwise."""
+    """Open the dashboard on the workspace. It listens on this machine alone unless --host says otherwise, which needs sign-in."""
     _check_address(host, port)
     opened = Workspace.open(workspace)
-    command = streamlit_command(opened.root, port, host)
+    command = server_command(opened.root, port, host)
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
 
 
 def _check_address(host: str, port: int) -> None:
-    """Raises RequestError when nothing can listen there."""
+    """Raises RequestError when nothing can listen there, or others could reach a dashboard that nobody signs in to."""
+    if host not in ("127.0.0.1", "localhost", "::1") and not os.environ.get("DRYWALL_QA_OIDC_CLIENT_ID"):
+        raise RequestError(
+            f"the dashboard does not listen on {host} without sign-in: whoever reaches it would be an admin; "
+            "configure it as docs/security.md says, or leave out --host"
+        )
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family) as probe:
@@ -61,9 +67,8 @@ def _check_address(host: str, port: int) -> None:
         ) from error
 
 
-def streamlit_command(workspace: Path, port: int, host: str = LOOPBACK, **options: str) -> list[str]:
-    """Starts the dashboard by itself; options: Streamlit's own, `server_headless="true"` for `--server.headless true`."""
-    settings = {"server_port": str(port), "server_address": host, **options}
-    flags = [part for name, value in settings.items() for part in (f"--{name.replace('_', '.', 1)}", value)]
-    entry = str(ROOT / "dashboard" / "app.py")
-    return [sys.executable, "-m", "streamlit", "run", entry, *flags, "--", "--workspace", str(workspace)]
+def server_command(workspace: Path, port: int, host: str = LOOPBACK, **options: str) -> list[str]:
+    """Starts the dashboard by itself; options: Streamlit's own, `theme_base="dark"` for theme.base."""
+    flags = [part for name, value in options.items() for part in ("--option", f"{name.replace('_', '.', 1)}={value}")]
+    place = ["--workspace", str(workspace), "--port", str(port), "--host", host]
+    return [sys.executable, "-m", "dashboard.server", *place, *flags]

@@ -13,6 +13,7 @@ from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
 from data.exchange.label_import import LabelImport, read_import, save_import
 from data.intake.preparation import prepare as prepare_workspace
+from data.store.actors import ROLES
 from data.workspace import Workspace
 from training.commands.options import ExifOption, JsonOption, SetOption, WorkspaceOption, app, name_and_class
 from training.config import load_config
@@ -132,3 +133,20 @@ def scale(
         px_per_mm = scale_from_points((x1, y1), (x2, y2), length_mm)
     store.set_scale(store.sample(sample).image_hash, px_per_mm, author or getpass.getuser())
     emit({"sample": sample, "px_per_mm": px_per_mm}, as_json, f"sample {sample}: {px_per_mm:.4g} px a mm")
+
+
+@app.command()
+def users(
+    workspace: WorkspaceOption,
+    email: Annotated[str | None, typer.Argument(help="Who signs in; without it the table is shown")] = None,
+    role: Annotated[str | None, typer.Argument(help=f"{', '.join(ROLES)}, or none")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or set who may do what in a dashboard that people sign in to."""
+    store = Workspace.open(workspace).store
+    if email is not None:
+        if role is None:
+            raise RequestError(f"say which role {email} gets: {', '.join(ROLES)}, or none")
+        store.set_role(email, None if role == "none" else role)
+    roles = store.roles()
+    emit({"users": roles}, as_json, "\n".join(f"{who}: {what}" for who, what in roles.items()) or "nobody has a role yet")

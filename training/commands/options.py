@@ -21,7 +21,9 @@ ExifOption = Annotated[
     typer.Option(help="Whether labels were drawn on the upright photo or on its stored pixels; default: as the sizes tell"),
 ]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard")]
-HostOption = Annotated[str, typer.Option(help="Address the dashboard listens on; 0.0.0.0: whoever reaches it gets in")]
+HostOption = Annotated[
+    str, typer.Option(help="Address the dashboard listens on; another than this machine needs sign-in (docs/security.md)")
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting")]
 
 

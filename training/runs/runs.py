@@ -18,6 +18,7 @@ import psutil
 
 from core.errors import RequestError
 from core.files import write_atomically
+from data.store.actors import SYSTEM
 from data.store.records import Run
 from data.store.store import Store
 from data.workspace import Workspace
@@ -176,7 +177,7 @@ def _with_liveness(store: Store, run: Run) -> Run:
     if again.status not in ACTIVE:
         return again
     reason = "its process ended without a word (killed, or the machine restarted); see log.txt in its folder"
-    store.update_run(run.id, status="failed", reason=reason, finished_at=datetime.now(UTC))
+    store.acting_as(SYSTEM).update_run(run.id, status="failed", reason=reason, finished_at=datetime.now(UTC))
     return replace(run, status="failed", reason=reason)
 
 

@@ -79,7 +79,7 @@ def test_what_a_killed_import_has_taken_is_not_read_again(photos, workspace, mon
 
 def test_photos_of_an_older_workspace_are_described_when_they_are_met(photos, workspace):
     taken = take_photos(photos[:1], workspace)[photos[0]]
-    with workspace.store._transaction() as session:
+    with workspace.store._write("fill") as session:
         session.execute(taking_table().update().values(view_hashes=None))
     assert workspace.store.images()[taken.image.hash].view_hashes is None
     take_photos([workspace.photo_path(taken.image.path)], workspace)

@@ -105,7 +105,7 @@ def test_drawn_samples_stand_at_even_distances(tmp_path):
 def test_a_generated_store_stands_as_the_rules_have_it(tmp_path):
     store = fill_store(tmp_path / "qa.db", 200, ("fine",))
     row = t.SampleRow
-    with store._transaction() as session:
+    with store._write("fill") as session:
         before = session.execute(select(row.id, row.slot, row.worth, row.lot)).all()
         renew_standings(session, [one.id for one in before])
         assert session.execute(select(row.id, row.slot, row.worth, row.lot)).all() == before
