@@ -27,6 +27,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -r core data training dashboard pages -ll -c pyproject.toml
 	$(MAKE) test COVERAGE="$(COVERAGE)"
 
 format: $(STAMP)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.errors import DrywallError, LeaseError
+from core.errors import DrywallError, LeaseError, RequestError
 from core.masks.strokes import Patch
 from core.seams.seams import snap_seam
 from dashboard.gallery import photo_of, truth_of
@@ -26,6 +26,7 @@ from data.workspace import Workspace
 from training.review.tight_labels import SEAM_CLASS, seams_of
 
 KEY = "mask_canvas"
+_FARTHEST_PX, _MOST_BYTES = 100_000, 20_000_000
 RENEW_SECONDS = 60
 """Who draws keeps the sample: strokes renew its lease, at most this often."""
 
@@ -211,9 +212,18 @@ def _answer(workspace: Workspace, opening: Opening, ask: dict[str, Any]) -> dict
 
 
 def stroke_of(text: dict[str, Any]) -> Stroke:
-    """A stroke as the canvas writes it (see codec.js)."""
-    added, removed = base64.b64decode(text["added"]), base64.b64decode(text["removed"])
-    return Stroke(text["tool"], text["undo"], Patch(text["x"], text["y"], text["w"], text["h"], added, removed))
+    """A stroke as the canvas writes it (see codec.js). Raises RequestError for anything else."""
+    try:
+        added, removed = (base64.b64decode(text[key], validate=True) for key in ("added", "removed"))
+        x, y, width, height = (text[key] for key in ("x", "y", "w", "h"))
+        tool, undo = text["tool"], text["undo"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestError("a stroke came in a form that is not known; reload the page") from error
+    sides = all(type(value) is int and 0 <= value <= _FARTHEST_PX for value in (x, y, width, height))
+    named = isinstance(tool, str) and len(tool) <= 20 and isinstance(undo, bool)
+    if not (sides and named and len(added) + len(removed) <= _MOST_BYTES):
+        raise RequestError("a stroke came in a form that is not known; reload the page")
+    return Stroke(tool, undo, Patch(x, y, width, height, added, removed))
 
 
 def text_of(stroke: Stroke) -> dict[str, Any]:

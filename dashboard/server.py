@@ -1,7 +1,7 @@
 """The dashboard's server: Streamlit's application behind a guard, with its health and its numbers: `python -m dashboard.server`.
 
 The guard lets in only hosts that are named, refuses what another site's page sends, and sets the headers that keep the dashboard out
-of other pages' frames. `/healthz` says whether the workspace can be read, `/metrics` counts for Prometheus.
+of other pages' frames. `/healthz` says whether the workspace can be read, `/prometheus` counts for Prometheus (`/metrics` is a page).
 """
 
 import argparse
@@ -104,7 +104,7 @@ class Guard:
             return "host"
         origin = headers.get("origin")
         asks = scope["type"] == "websocket" or scope["method"] not in _READS
-        if asks and origin is not None and _host(urlsplit(origin).netloc) not in self._hosts:
+        if asks and origin is not None and _origin_host(origin) not in self._hosts:
             return "origin"
         return ""
 
@@ -113,6 +113,13 @@ def _host(netloc: str) -> str:
     """Without its port; empty for what is no host."""
     try:
         return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _origin_host(origin: str) -> str:
+    try:
+        return _host(urlsplit(origin).netloc)
     except ValueError:
         return ""
 
@@ -161,7 +168,7 @@ def make_app(workspace: Path, host: str) -> st.App:
     return st.App(
         str(ENTRY),
         secrets={"auth": auth} if auth else None,
-        routes=[Route("/healthz", health), Route("/metrics", metrics)],
+        routes=[Route("/healthz", health), Route("/prometheus", metrics)],
         middleware=[Middleware(Guard, hosts=allowed_hosts(host))],
     )
 
@@ -193,6 +200,8 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of Streamlit's configuration")
     arguments = parser.parse_args()
     log_as_configured()
+    if arguments.host not in LOOPBACK and auth_secrets() is None:
+        parser.error(f"--host {arguments.host} needs sign-in: whoever reached it would be an admin (docs/security.md)")
     options = dict(option.partition("=")[::2] for option in arguments.option)
     config = {"server.port": arguments.port, "server.address": arguments.host, "server.headless": True, **options}
     app = make_app(arguments.workspace, arguments.host)

@@ -217,6 +217,15 @@ def show_said() -> None:
 
 
 @contextmanager
+def in_place() -> Iterator[None]:
+    """Show an expected failure as its sentence where it happened; the page goes on with the rest."""
+    try:
+        yield
+    except DrywallError as error:
+        st.warning(plain(error), icon=":material/broken_image:")
+
+
+@contextmanager
 def sentences() -> Iterator[None]:
     """Show an expected failure as its sentence instead of a traceback, and end the page there."""
     try:

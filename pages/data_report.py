@@ -8,7 +8,18 @@ import streamlit as st
 from core.progress import Progress
 from dashboard.gallery import label_tile, short_name
 from dashboard.picks import pick_box, picks_bar
-from dashboard.state import go_to, open_workspace, pick, pick_number, plain, reviewer, say_after_rerun, sentences, show_said
+from dashboard.state import (
+    go_to,
+    in_place,
+    open_workspace,
+    pick,
+    pick_number,
+    plain,
+    reviewer,
+    say_after_rerun,
+    sentences,
+    show_said,
+)
 from data.intake.duplicates import by_source, find_leaks
 from data.intake.preparation import regroup_and_split
 from data.quality.findings import Finding, balance, findings
@@ -52,7 +63,8 @@ def tiles(chosen: list[Sample], key: str, per_row: int = 5, picking: bool = Fals
     for start in range(0, len(chosen), per_row):
         for column, sample in zip(st.columns(per_row), chosen[start : start + per_row], strict=False):
             with column.container(border=True):
-                st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
+                with in_place():
+                    st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
                 st.caption(f"{sample.class_name} · {sample.split} · {plain(short_name(sample.file_name, 15))}")
                 if st.button("Open", key=f"open_{key}_{sample.id}", help=plain(sample.file_name)):
                     go_to("fix_masks", sample=sample.id)

@@ -18,6 +18,7 @@ from dashboard.sizes import label_size, prediction_size, show_size_table, sizes_
 from dashboard.state import (
     forget_place,
     go_to,
+    in_place,
     open_workspace,
     pick,
     pick_number,
@@ -147,7 +148,7 @@ def as_pictures(scores: pd.DataFrame) -> None:
     rows = list(scores.itertuples())
     for start in range(0, len(rows), 4):
         for place, score in zip(st.columns(4), rows[start : start + 4], strict=False):
-            with place.container(border=True), sentences():
+            with place.container(border=True), in_place():
                 tile = agreement_tile(
                     run_id, score.split, score.sample_id, score.current_revision, score.threshold, score.image_path
                 )

@@ -9,6 +9,7 @@ from dashboard.gallery import LABEL_COLOUR, label_tile, photo_of, shrink
 from dashboard.state import (
     forget_place,
     go_to,
+    in_place,
     open_workspace,
     pick,
     pick_run,
@@ -86,7 +87,8 @@ def waiting_tiles() -> None:
     for number, entry in enumerate(shown):
         sample = samples[entry.sample_id]
         with columns[number % 4].container(border=True):
-            st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
+            with in_place():
+                st.image(label_tile(sample.id, sample.revision, sample.image_path), width="stretch")
             st.markdown(f"**{plain(entry.reasons[0])}**")
             st.caption(plain(" · ".join([sample.class_name, sample.split, *entry.reasons[1:]])))
             if st.button("Take", key=f"take_{sample.id}", help=plain(sample.file_name)):

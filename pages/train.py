@@ -70,6 +70,9 @@ def watch(run_id: str) -> None:
         actions(run)
     if run.status == "failed":
         st.error(plain(run.reason), icon=":material/error:")
+        if words := folder.last_words():
+            with st.expander("Its last words", icon=":material/terminal:"):
+                st.code(words, language=None)
     elif run.status == "queued" and run.reason:
         st.info(f"{plain(run.reason[0].upper() + run.reason[1:])}.", icon=":material/hourglass:")
     if run.status in ACTIVE:

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
 """
 
+import errno
 import logging
 import sys
 
@@ -14,6 +15,11 @@ from training.commands.options import app
 from training.terminal import printable, stderr
 
 app.info.help = __doc__
+_DISK = {
+    errno.ENOSPC: "the disk is full; free some space and do it again",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.EACCES: "it may not be read or written by this user; choose another folder or give leave",
+}
 
 
 def main() -> None:
@@ -21,6 +27,12 @@ def main() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         app()
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        words = f"{error.filename or 'the disk'}: {_DISK[error.errno]}"
+        stderr.print(Text("error: ", "bold red") + Text(printable(words)), soft_wrap=True)
+        sys.exit(1)
     except DrywallError as error:
         stderr.print(Text("error: ", "bold red") + Text(printable(str(error))), soft_wrap=True)
         sys.exit(error.exit_code)

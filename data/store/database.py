@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from sqlalchemy import create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.errors import DrywallError, RequestError, WorkspaceError
@@ -172,11 +172,16 @@ def _in_sentences() -> Iterator[None]:
     """What a database can do wrong on a good day, as a sentence with its remedy."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
         reason = str(error.orig)
         if "locked" in reason or "busy" in reason:
             words = f"others have been writing to the workspace for more than {BUSY_SECONDS} seconds; try again"
             raise DrywallError(words) from error
+        if "full" in reason:
+            raise DrywallError("the disk is full, and nothing of this was saved; free some space and do it again") from error
+        if "malformed" in reason or "not a database" in reason:
+            words = "the workspace's database is damaged; put a backup in its place (drywall-qa restore)"
+            raise WorkspaceError(words) from error
         if "readonly" in reason:
             raise WorkspaceError(
                 "the workspace cannot be written to; make its folder writable for the user who runs this"

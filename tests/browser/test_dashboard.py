@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.masks.mask import decode_rle, draw_band
+from core.models.names import ALLOWED_VARIABLE
 from data.exchange.export import export_bytes
 from data.intake.preparation import prepare
 from data.workspace import Workspace
@@ -20,14 +21,17 @@ PATIENCE_MS = 120_000
 
 
 @pytest.fixture(scope="module")
-def loop(raw_export, tmp_path_factory):
+def loop(raw_export, tiny_checkpoint, tmp_path_factory):
     """A workspace, its store and the dashboard's address: one server for the tests of this file."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv(ALLOWED_VARIABLE, str(tiny_checkpoint))
     workspace = Workspace.open(tmp_path_factory.mktemp("loop") / "workspace")
     store = workspace.store
     prepare(raw_export, workspace)
     with dashboard(workspace.root) as address:
         yield workspace, store, address
     store.close()
+    patch.undo()
 
 
 @pytest.fixture

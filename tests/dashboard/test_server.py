@@ -49,7 +49,7 @@ def served(prepared, tmp_path_factory):
 def test_health_and_numbers(served):
     address, _, _ = served
     assert requests.get(f"{address}/healthz", timeout=5).json() == {"status": "ok"}
-    text = requests.get(f"{address}/metrics", timeout=5).text
+    text = requests.get(f"{address}/prometheus", timeout=5).text
     assert 'drywall_qa_samples{state="to review"}' in text
     assert "drywall_qa_requests_total" in text
 
@@ -109,11 +109,13 @@ async def answers(scope, receive, send):
 
 def test_a_websocket_of_another_site_is_closed():
     client = TestClient(Guard(answers, allowed_hosts("127.0.0.1")), base_url="http://127.0.0.1")
-    here = {"Host": "127.0.0.1"}
-    with client.websocket_connect("/", headers=here | {"Origin": "http://localhost:8501"}):
+    with client.websocket_connect("ws://127.0.0.1/", headers={"Origin": "http://localhost:8501"}):
         pass
     for origin in ("http://evil.example", "null", "http://[", "file://"):
-        with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/", headers=here | {"Origin": origin}):
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            client.websocket_connect("ws://127.0.0.1/", headers={"Origin": origin}),
+        ):
             pass
         assert refused.value.code == 1008
 

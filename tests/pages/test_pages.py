@@ -272,12 +272,16 @@ def test_launch_form_carries_every_section_into_the_run(trained, store, monkeypa
     app.number_input(key="model_quick_unfreeze_blocks").set_value(2)
     app.checkbox(key="train_quick_threshold_per_class").set_value(True)
     app.selectbox(key="labels_quick_boxes").set_value("proposal")
-    app.text_input(key="labels_quick_sam").set_value("facebook/sam2.1-hiera-tiny")
+    sam = "facebook/sam2.1-hiera-tiny"
+    app.text_input(key="labels_quick_sam").set_value(sam)
     app.number_input(key="cache_quick_max_gb").set_value(2.5)
     app.text_input(key="model_quick_decoder_extract_layers").set_value("1, 2, x").run()
     next(button for button in app.button if button.label == "Launch").click().run()
     assert "model.decoder.extract_layers.2 input should be a valid integer" in app.error[0].value.replace("\\", "")
     app.text_input(key="model_quick_decoder_extract_layers").set_value("1, 2, 3").run()
+    next(button for button in app.button if button.label == "Launch").click().run()
+    assert f"labels.sam {sam} is not allowed here" in app.error[0].value.replace("\\", "")
+    monkeypatch.setenv("DRYWALL_QA_CHECKPOINTS", sam)
     next(button for button in app.button if button.label == "Launch").click().run()
     (config,) = launched
     assert (config.loss.cldice, config.inference.side_px, config.inference.tiles) == (0.2, 704, 0)

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from core.errors import AnnotationError, RequestError
 from core.sizes.band_size import scale_from_points
+from data.backup import backup as backup_workspace
+from data.backup import restore as restore_workspace
 from data.exchange.export import EXPORTS, TABLES, export_labels
 from data.exchange.formats import FORMATS
 from data.exchange.label_import import LabelImport, read_import, save_import
@@ -150,3 +152,28 @@ def users(
         store.set_role(email, None if role == "none" else role)
     roles = store.roles()
     emit({"users": roles}, as_json, "\n".join(f"{who}: {what}" for who, what in roles.items()) or "nobody has a role yet")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The archive to write, a new .zip")],
+    workspace: WorkspaceOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the whole workspace, which may be in use, into one archive."""
+    with progress() as on_progress:
+        count = backup_workspace(Workspace.open(workspace), file, on_progress)
+    emit({"files": count, "archive": str(file)}, as_json, f"{count} files in {file}")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="An archive of drywall-qa backup")],
+    workspace: WorkspaceOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Unpack a backup into an empty workspace folder."""
+    with progress() as on_progress:
+        restored = restore_workspace(file, workspace, on_progress)
+    samples = int(restored.store.counts()["samples"].sum())
+    emit({"workspace": str(restored.root), "samples": samples}, as_json, f"{samples} samples in {restored.root}")

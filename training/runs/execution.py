@@ -44,7 +44,7 @@ from training.runs.folder import RunFolder
 from training.runs.model_card import model_card
 from training.runs.opened import OpenedRun
 from training.runs.provenance import record_provenance
-from training.runs.runs import check_resumable
+from training.runs.runs import check_resumable, process_started
 from training.runs.scratch import SCRATCH, untrained_segmenter
 from training.runs.trackers import Tracker
 from training.runs.turn import listen_for_stop
@@ -73,7 +73,7 @@ def execute(
     if resume:
         check_resumable(run)
     store, folder, first = run.store, run.folder, PartialState().is_main_process
-    process, tracker = psutil.Process(), None
+    tracker: Tracker | None = None
 
     def record(**changes: Any) -> None:
         if first:
@@ -92,7 +92,7 @@ def execute(
         finished_at=None,
         reason="",
         pid=os.getpid(),
-        pid_started=process.create_time(),
+        pid_started=process_started(os.getpid()),
     )
     stopping = listen_for_stop()
     try:

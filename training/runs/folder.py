@@ -107,6 +107,14 @@ class RunFolder:
         """How the run answers to every prompt (`training.scoring.prompts`)."""
         return self.evaluation(split) / "prompts.json"
 
+    def last_words(self, lines: int = 20) -> str:
+        """The end of what the run's process wrote."""
+        if not self.log.is_file():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 20_000))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
     def append_event(self, event: dict[str, Any]) -> None:
         """One line, written at once, with its time."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}) + "\n"

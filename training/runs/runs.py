@@ -76,7 +76,7 @@ def _start(run: OpenedRun, arguments: list[str]) -> Run:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
     threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before this program
-    started = _process_started(process.pid)
+    started = process_started(process.pid)
     run.store.update_run(run.id, status="queued", pid=process.pid, pid_started=started, reason="")
     return run.store.run(run.id)
 
@@ -184,14 +184,18 @@ def _with_liveness(store: Store, run: Run) -> Run:
 def _is_alive(pid: int, started: float | None) -> bool:
     try:
         process = psutil.Process(pid)
-        same = started is None or abs(process.create_time() - started) < 2
+        now = process_started(pid)
+        # runs from before 0.6 recorded the time of day
+        same = started is None or (now is not None and min(abs(now - started), abs(process.create_time() - started)) < 2)
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _process_started(pid: int) -> float | None:
+def process_started(pid: int) -> float | None:
+    """Seconds from the machine's start to the process's: what tells it from a later one of the same number, also after somebody set
+    the clock. None where there is none."""
     try:
-        return psutil.Process(pid).create_time()
+        return psutil.Process(pid).create_time() - psutil.boot_time()
     except psutil.NoSuchProcess:
         return None

@@ -13,7 +13,7 @@ import psutil
 
 from core.errors import ConfigError
 from training.runs.opened import OpenedRun
-from training.runs.runs import current_runs
+from training.runs.runs import current_runs, process_started
 
 RUNS_VARIABLE = "DRYWALL_QA_RUNS_AT_ONCE"
 NEEDED_GB = 2.5
@@ -37,7 +37,7 @@ def wait_for_turn(run: OpenedRun, on_wait: Callable[[str], None] = lambda reason
     on_wait: told once for each reason to wait, in a sentence.
     """
     stopping, told = listen_for_stop(), ""
-    run.store.update_run(run.id, pid=os.getpid(), pid_started=psutil.Process().create_time(), status="queued", reason="")
+    run.store.update_run(run.id, pid=os.getpid(), pid_started=process_started(os.getpid()), status="queued", reason="")
     while reason := _why_not_yet(run):
         if reason != told:
             told = reason

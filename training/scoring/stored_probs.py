@@ -42,8 +42,11 @@ def read_probs(path: Path) -> Probs:
     """Raises RequestError when the run was not evaluated on that sample."""
     if not path.is_file():
         raise RequestError(f"{path.name} is missing below {path.parent}; evaluate the run again")
-    with Image.open(path) as image:
-        return np.array(image)
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return np.array(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise RequestError(f"{path} is damaged; evaluate the run again") from error
 
 
 def level_of(threshold: float) -> int:

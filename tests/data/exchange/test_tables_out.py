@@ -90,7 +90,7 @@ def test_sizes_in_px_and_with_a_scale_in_mm(store, workspace, tmp_path):
         (("nope", 2.0, "ann"), "photo nope is not in"),
         (("", 0.0, "ann"), "positive number of pixels per mm, got 0"),
         (("", float("nan"), "ann"), "got nan"),
-        (("", 2.0, " "), "name of who gives the scale is missing"),
+        (("", 2.0, " "), "the reviewer's name is missing"),
     ],
 )
 def test_wrong_scales_are_sentences(arguments, words, store):

@@ -34,7 +34,7 @@ def run(copy, survived):
             os.kill(os.getpid(), signal.SIGKILL)
 
     for moment in ("before_cursor_execute", "commit", "checkin"):  # a connection is checked in after its commit
-        event.listen(store._engine, moment, step)
+        event.listen(store._writer, moment, step)
     if work == "save":
         store.save_label(1, draft.draw_on(label), based_on=1, author="Ann", tool="editor", draft=draft)
     else:

@@ -56,13 +56,16 @@ def test_another_address_is_asked_for(command, tmp_path, monkeypatch):
     )
     monkeypatch.setattr("data.synthetic.demo.ensure_demo", lambda *_: None)
     monkeypatch.setattr("training.runs.demo_run.ensure_demo_run", lambda *_: None)
+    refused = CliRunner().invoke(cli.app, [command, "--workspace", str(tmp_path), "--port", "8599", "--host", "0.0.0.0"])
+    assert "does not listen on 0.0.0.0 without sign-in" in str(refused.exception)
+    monkeypatch.setenv("DRYWALL_QA_OIDC_CLIENT_ID", "qa")
     for options, address in (([], "127.0.0.1"), (["--host", "0.0.0.0"], "0.0.0.0")):
         done = CliRunner().invoke(cli.app, [command, "--workspace", str(tmp_path), "--port", "8599", *options])
         assert done.exit_code == 0, done.exception
-        assert asked[-1][asked[-1].index("--server.address") + 1] == address
+        assert asked[-1][asked[-1].index("--host") + 1] == address
 
 
-def test_an_address_that_cannot_be_listened_on_is_one_sentence(tmp_path):
+def test_an_address_that_cannot_be_listened_on_is_one_sentence(tmp_path, monkeypatch):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         for command in ("dashboard", "demo"):
@@ -71,6 +74,7 @@ def test_an_address_that_cannot_be_listened_on_is_one_sentence(tmp_path):
             assert str(done.exception) == (
                 f"the dashboard cannot listen on 127.0.0.1, port {port} (Address already in use); choose another --port"
             )
+    monkeypatch.setenv("DRYWALL_QA_OIDC_CLIENT_ID", "qa")
     done = CliRunner().invoke(cli.app, ["dashboard", "--workspace", str(tmp_path / "ws"), "--host", "203.0.113.1"])
     assert str(done.exception).endswith("choose another --host")
     assert not (tmp_path / "ws").exists()
