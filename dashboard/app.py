@@ -48,4 +48,4 @@ pages = {
 pages[""].append(st.Page(page(HOME), title=SECTIONS[""][HOME][0], url_path=HOME, visibility="hidden"))
 with sentences():
     show_who()
-    st.navigation(pages).run()
+    st.navigation(pages, expanded=True).run()
