@@ -139,7 +139,7 @@ def allowed_hosts(host: str) -> frozenset[str]:
     """This machine's own names, the address that is listened on, the dashboard's public name and what the environment names."""
     named = os.environ.get(HOSTS_VARIABLE, "").replace(",", " ").split()
     public = urlsplit(os.environ.get(URL_VARIABLE, "")).hostname
-    own = [host] if host not in ("0.0.0.0", "::") else []
+    own = [host] if host not in ("0.0.0.0", "::") else []  # nosec B104: compared, not bound
     return frozenset(name.lower() for name in (*LOOPBACK, *own, *named, *filter(None, [public])))
 
 

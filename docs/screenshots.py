@@ -38,6 +38,8 @@ PAGES = (
     "fix_masks",
     "reviewers",
     "prompt_lab",
+    "site_report",
+    "people",
 )
 DARK_PAGES = ("failures", "fix_masks", "metrics")
 

@@ -392,3 +392,13 @@ def test_groups_that_leak_are_divided_by_one_click(workspace, store, show):
     press(app, "Divide by group")
     assert store.leaking_groups() == 0
     assert not app.exception
+
+
+def test_a_deleted_photo_is_named_and_the_rest_of_the_gallery_stays(desk_of_thirty, workspace, show):
+    store, run = desk_of_thirty
+    first = store.sample(int(store.scores(run, "test").sort_values(["iou", "sample_id"])["sample_id"].iloc[0]))
+    workspace.photo_path(first.image_path).unlink()
+    app = show("failures", run=run)
+    assert not app.exception
+    assert any("cannot be read" in warning.value for warning in app.warning)
+    assert len(opened(app)) == 11

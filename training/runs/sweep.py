@@ -137,8 +137,3 @@ def _with(config: RunConfig, chosen: dict[str, Any], name: str) -> RunConfig:
             place = place[parent]
         place[last] = value
     return make_config(document, "the sweep")
-
-
-def sweep_columns(rows: list[dict[str, Any]]) -> list[str]:
-    """The settings that were tried."""
-    return [key for key in rows[0] if key not in ("run", "state", "val_miou", "epochs")] if rows else []

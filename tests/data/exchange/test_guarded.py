@@ -1,12 +1,15 @@
 """An upload is read in a child with limits: what kills it kills nothing else."""
 
+import io
 import json
+import pickle
+import subprocess
 
 import pytest
 
 from core.errors import RequestError
 from data.exchange import guarded
-from data.exchange.guarded import read_upload_guarded
+from data.exchange.guarded import _Answer, read_upload_guarded
 from data.exchange.label_import import read_upload
 
 
@@ -39,3 +42,10 @@ def test_what_takes_too_much_memory_or_time_is_stopped_and_said(workspace, store
     blanks = b"[" + b"[]," * 25_000_000 + b"[]]"  # a list of so many lists takes more than the limit
     with pytest.raises(RequestError, match=r"more than 1.5 GB of memory|more memory than there is"):
         read_upload_guarded(workspace, "a.json", blanks, "coco")
+
+
+def test_an_answer_builds_nothing_but_own_records():
+    with pytest.raises(pickle.UnpicklingError):
+        _Answer(io.BytesIO(pickle.dumps(print))).load()
+    with pytest.raises(pickle.UnpicklingError):
+        _Answer(io.BytesIO(pickle.dumps(subprocess.Popen))).load()

@@ -11,7 +11,7 @@ from core.errors import ConfigError, RequestError
 from training.config import load_config
 from training.runs import turn
 from training.runs.opened import OpenedRun
-from training.runs.runs import create_run, current_run, delete, launch, stop
+from training.runs.runs import create_run, current_run, delete, launch, process_started, stop
 from training.runs.turn import RUNS_VARIABLE, runs_at_once, wait_for_turn
 
 SMALL = ["train.epochs=1", "train.size_px=64", "train.batch_size=4"]
@@ -110,3 +110,15 @@ def test_a_deleted_run_leaves_nothing(trained_once, tmp_path):
     assert workspace.store.scores().empty
     assert {one.iou for one in workspace.store.standings([s.id for s in workspace.store.samples()]).values()} == {None}
     workspace.store.close()
+
+
+def test_a_run_lives_on_when_somebody_sets_the_clock(workspace, store, monkeypatch):
+    run = running(store, workspace)
+    parent = psutil.Process(os.getppid())
+    store.update_run(run.id, pid_started=process_started(parent.pid))
+    created, booted = psutil.Process.create_time, psutil.boot_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created(self) - 3600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted() - 3600)
+    assert current_run(store, run.id).status == "running"
+    monkeypatch.setattr(psutil, "boot_time", booted)  # another process of that number, an hour older
+    assert current_run(store, run.id).status == "failed"
